@@ -1,0 +1,33 @@
+/** Every failure a caller can handle. Branch on {@link code}, show {@link message} and {@link hint}, read the history in `cause`. */
+export class P2pError extends Error {
+  override name = "P2pError";
+  /** Stable, machine-readable, snake_case: `dial_refused`, `noise_bad_signature`. */
+  readonly code: string;
+  /** What a person can do about it, one sentence; absent where nothing helps. */
+  readonly hint: string | undefined;
+
+  /** `message` states what failed with the current and the wanted value, `options.hint` what to do. */
+  constructor(code: string, message: string, options: P2pErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** Optional parts of a {@link P2pError}. */
+export interface P2pErrorOptions {
+  /** The error that led to this one. */
+  cause?: unknown;
+  /** What a person can do about it. */
+  hint?: string;
+}
+
+/** A peer sent bytes that break a protocol. The connection that carried them is closed, the peer is penalised. */
+export class ProtocolError extends P2pError {
+  override name = "ProtocolError";
+}
+
+/** Narrows what was caught to an `Error`, so that a thrown string keeps its text. */
+export function asError(caught: unknown): Error {
+  return caught instanceof Error ? caught : new Error(String(caught));
+}
