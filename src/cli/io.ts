@@ -1,0 +1,71 @@
+import { P2pError } from "../base/errors.ts";
+
+/** All a command knows of the world around it, so that tests run commands in process. */
+export interface Io {
+  /** Writes `text` as it is: what the command was asked for. */
+  stdout(text: string): void;
+  /** Writes `text` as it is: progress, warnings, errors. */
+  stderr(text: string): void;
+  /** All of standard input as text. */
+  stdin(): Promise<string>;
+  /** An environment variable; undefined also where we may not read it. */
+  env(name: string): string | undefined;
+  /** Aborts when the person or the system asks the command to end. */
+  readonly signal: AbortSignal;
+  /** Which streams a person looks at. */
+  readonly isTerminal: { readonly stdout: boolean; readonly stderr: boolean };
+  /** Width of the terminal in characters; 80 where there is none. */
+  readonly columns: number;
+}
+
+/** The process's own streams and environment. */
+export function systemIo(signal: AbortSignal): Io {
+  return {
+    stdout: (text) => writeAll(Deno.stdout, text),
+    stderr: (text) => writeAll(Deno.stderr, text),
+    stdin: () => new Response(Deno.stdin.readable).text(),
+    env: readEnv,
+    signal,
+    isTerminal: { stdout: Deno.stdout.isTerminal(), stderr: Deno.stderr.isTerminal() },
+    columns: Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 80,
+  };
+}
+
+/** Aborts on SIGINT and SIGTERM; the second one ends the process at once. Dispose of it to listen no more. */
+export function interruptSignal(onSecond: () => void): { readonly signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const interrupt = () => {
+    if (controller.signal.aborted) onSecond();
+    else controller.abort(new P2pError("interrupted", "Interrupted"));
+  };
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, interrupt);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const signal of signals) Deno.removeSignalListener(signal, interrupt);
+    },
+  };
+}
+
+/** Writes everything, also where a pipe takes only part of it or none for a moment. */
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let written = 0; written < bytes.length;) {
+    try {
+      written += stream.writeSync(bytes.subarray(written));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+    }
+  }
+}
+
+/** A process without `--allow-env` simply has no variables: that is the safe default, not a failure. */
+function readEnv(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+}
