@@ -11,6 +11,7 @@ type Load = () => Promise<{ command: Command }>;
 
 /** By the word on the command line; the main job has none. */
 const commands: Record<string, Load> = {
+  tree: () => import("./tree_command.ts"),
   keys: () => import("./keys_command.ts"),
 };
 
