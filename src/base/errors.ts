@@ -31,3 +31,8 @@ export class ProtocolError extends P2pError {
 export function asError(caught: unknown): Error {
   return caught instanceof Error ? caught : new Error(String(caught));
 }
+
+/** What was caught as a {@link P2pError}: itself if it is one, otherwise wrapped under `code` with its message. */
+export function asP2pError(code: string, caught: unknown): P2pError {
+  return caught instanceof P2pError ? caught : new P2pError(code, asError(caught).message, { cause: caught });
+}

@@ -1,4 +1,14 @@
-import type { Address } from "../identity/address.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { CHANNEL_ID_MAX } from "../codec/frame.ts";
+import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
+import { type Address, addressFromBytes, addressToBytes } from "../identity/address.ts";
+
+/** The version of `/raintree/channel` that this release speaks. */
+export const CHANNEL_PROTOCOL_VERSION = 1;
+
+/** Longest list and text accepted in a peer's node info. */
+const ENTRIES_MAX = 64;
+const TEXT_LENGTH_MAX = 256;
 
 /** What a node says of itself in the handshake, after its key is proven (spec/module.md section 3). */
 export interface NodeInfo {
@@ -20,4 +30,60 @@ export interface ChannelInfo {
   readonly id: number;
   /** Bytes its peer may send before they are consumed and given back as credit. */
   readonly capacity: number;
+}
+
+/**
+ * The node info as protobuf: `uint32 version = 1; string network = 2; bytes address = 3; repeated string listen = 4;
+ * repeated Channel { uint32 id = 1; uint32 capacity = 2; } channels = 5`.
+ */
+export function encodeNodeInfo(info: NodeInfo): Uint8Array {
+  const out = new ProtoWriter().uint(1, info.version).string(2, info.network).bytes(3, addressToBytes(info.address));
+  for (const url of info.listen) out.string(4, url);
+  for (const { id, capacity } of info.channels) {
+    out.message(5, new ProtoWriter().uint(1, id).uint(2, capacity).finish());
+  }
+  return out.finish();
+}
+
+/** Reads a peer's node info. @throws {ProtocolError} `handshake_malformed`, or what {@link ProtoReader} throws. */
+export function decodeNodeInfo(bytes: Uint8Array): NodeInfo {
+  let version = 0;
+  let network = "";
+  let address = new Uint8Array();
+  const listen: string[] = [];
+  const channels: ChannelInfo[] = [];
+  const reader = new ProtoReader(bytes);
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) version = reader.uint();
+    else if (field === 2) network = text(reader.string());
+    else if (field === 3) address = new Uint8Array(reader.bytes());
+    else if (field === 4) listen.push(text(reader.string()));
+    else if (field === 5) channels.push(decodeChannel(reader.bytes()));
+    if (listen.length > ENTRIES_MAX || channels.length > ENTRIES_MAX) {
+      throw malformed(`more than ${ENTRIES_MAX} entries of a kind`);
+    }
+  }
+  if (address.length !== 20) throw malformed(`an address of ${address.length} bytes`);
+  return { version, network, address: addressFromBytes(address), listen, channels };
+}
+
+function decodeChannel(bytes: Uint8Array): ChannelInfo {
+  let id = 0;
+  let capacity = 0;
+  const reader = new ProtoReader(bytes);
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) id = reader.uint();
+    else if (field === 2) capacity = reader.uint();
+  }
+  if (id < 1 || id > CHANNEL_ID_MAX) throw malformed(`channel ${id}`);
+  return { id, capacity };
+}
+
+function text(value: string): string {
+  if (value.length > TEXT_LENGTH_MAX) throw malformed(`a text of ${value.length} characters`);
+  return value;
+}
+
+function malformed(what: string): ProtocolError {
+  return new ProtocolError("handshake_malformed", `Node info holds ${what}`);
 }

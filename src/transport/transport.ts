@@ -26,8 +26,11 @@ export interface Transport extends AsyncDisposable {
   readonly protocols: readonly string[];
   /** Where it listens now, with the port the system chose. */
   endpoints(): readonly Endpoint[];
-  /** The next inbound connection, not yet handshaken. Rejects with `transport_closed` after {@link close}, or with the signal's reason. */
-  accept(signal?: AbortSignal): Promise<Connection>;
+  /**
+   * Starts the listening routine: every inbound connection goes to `accept`, not yet handshaken, at once. Returns where it listens.
+   * @throws {P2pError} `port_in_use`, `port_forbidden`, `transport_closed`
+   */
+  listen(endpoint: Endpoint, accept: (connection: Connection) => void): Promise<Endpoint>;
   /** Opens a connection, not yet handshaken. DNS names are resolved now. @throws {P2pError} `dial_refused`, `dial_timeout`, `dial_unreachable`, `dial_unresolved` */
   dial(address: NodeAddress, signal?: AbortSignal): Promise<Connection>;
   /** Stops accepting; open connections stay. Idempotent. */
@@ -81,13 +84,13 @@ export interface Connection {
   readonly remoteEndpoint: Endpoint;
   /** Secures the connection, proves identities and exchanges {@link NodeInfo}. Called once, before {@link open}. On failure the connection is closed. */
   handshake(info: NodeInfo, options: HandshakeOptions): Promise<Handshaken>;
-  /** Starts the read and the write routine. Called once, after {@link handshake}. */
+  /** Hands the frames over: the read and the write routine, which run since the handshake, now serve `handler`. Called once. */
   open(handler: ConnectionHandler): void;
   /** There is something to {@link ConnectionHandler.take}. Cheap; many calls make one turn. */
   wake(): void;
-  /** Bytes moved so far, as the wire saw them. */
+  /** Bytes read so far, as the wire saw them. */
   readonly bytesRead: number;
-  /** Bytes moved so far, as the wire saw them. */
+  /** Bytes written so far, as the wire saw them. */
   readonly bytesWritten: number;
   /** Writes what was taken, then closes; with a reason it closes at once and tells the handler. Idempotent; resolves when both routines have ended. */
   close(reason?: P2pError): Promise<void>;

@@ -1,0 +1,234 @@
+import { asError, P2pError, ProtocolError } from "../base/errors.ts";
+import { type Address, addressToBytes } from "../identity/address.ts";
+import { ACCEPTED, type Channel } from "../router/channel.ts";
+import { CopyCounter } from "./copy_counter.ts";
+import { NonceDeduper } from "./dedup.ts";
+import { decodeEnvelope, type PocketEnvelope } from "./envelope.ts";
+import { decodeRainTreeMessage, encodeRainTreeMessage, RAINTREE_DATA_BYTES_MAX } from "./message.ts";
+import type { Ring } from "./ring.ts";
+import { visitHandovers, visitLevelTargets } from "./targets.ts";
+import { classicOffsets, exactOffsets, maxLevels, type TreeMode } from "./tree.ts";
+
+/** Peers that know only Pocket V1: one stream per message on `pokt/raintree/v1.0.0`. */
+export interface V1Peers {
+  /** Whether this peer is connected and speaks nothing better. */
+  has(peer: Address): boolean;
+  /** Sends one encoded message. */
+  send(peer: Address, message: Uint8Array): Promise<void>;
+}
+
+/** Options of a {@link RainTreeRouter}. */
+export interface RainTreeRouterOptions {
+  /** This node. */
+  self: Address;
+  /** The staked peers to begin with; this node need not be among them. */
+  ring: Ring;
+  /** What carries messages between our own nodes. */
+  channel: Channel<Uint8Array>;
+  /** What carries messages to Pocket V1 nodes; none by default. */
+  v1?: V1Peers;
+  /** How broadcasts of this node spread. Messages of either kind are passed on as they came. @default {"exact"} */
+  mode?: TreeMode;
+  /** Largest payload accepted, bytes. @default {4194304} */
+  dataBytesMax?: number;
+  /** How many broadcasts are remembered, so that each is passed on once. @default {100000} */
+  maxNonces?: number;
+  /** A payload arrived, perhaps again. Returns whether it was new. */
+  onPayload(envelope: PocketEnvelope, from: Address): boolean;
+  /** A peer sent what is not a valid message. */
+  onMisbehaviour(from: Address, error: Error): void;
+  /** A message could not be handed to a target. */
+  onUnsent(to: Address, error: Error): void;
+}
+
+/** What a router did so far; plain numbers, read when scraped. */
+export interface RainTreeStats {
+  /** Messages received over the network. */
+  reads: number;
+  /** Messages sent over the network. */
+  writes: number;
+  /** Payloads received again. */
+  redundant: number;
+  /** Messages refused as malformed. */
+  rejected: number;
+  /** Second copies not passed on. */
+  suppressed: number;
+}
+
+/**
+ * Broadcasts among staked peers along the tree that the ring itself is (spec/raintree.md sections 1 to 3). A received message is validated
+ * first, then passed on, then handed to the application, all in one turn and without a promise; so a view holds from beginning to end.
+ *
+ * In exact mode a broadcast is passed on once, whatever is replayed. In classic mode second copies are passed on as published, at
+ * most one more than the ring has levels: the most that a fault-free network ever needs.
+ */
+export class RainTreeRouter {
+  /** Counters. */
+  readonly stats: RainTreeStats = { reads: 0, writes: 0, redundant: 0, rejected: 0, suppressed: 0 };
+  readonly #options: RainTreeRouterOptions;
+  readonly #self: Address;
+  readonly #selfBytes: Uint8Array;
+  readonly #channel: Channel<Uint8Array>;
+  readonly #v1: V1Peers | undefined;
+  readonly #mode: TreeMode;
+  readonly #dataBytesMax: number;
+  readonly #served: NonceDeduper;
+  readonly #copies: CopyCounter;
+  #ring!: Ring;
+  #index!: number;
+  #levels!: number;
+  #closed = false;
+  // What the two visitors below send; set for the length of one synchronous turn.
+  #data: Uint8Array = new Uint8Array();
+
+  /** Takes over the channel's receiving side. */
+  constructor(options: RainTreeRouterOptions) {
+    const { mode = "exact", dataBytesMax = RAINTREE_DATA_BYTES_MAX, maxNonces = 100_000 } = options;
+    this.#options = options;
+    this.#self = options.self;
+    this.#selfBytes = addressToBytes(options.self);
+    this.#channel = options.channel;
+    this.#v1 = options.v1;
+    this.#mode = mode;
+    this.#dataBytesMax = dataBytesMax;
+    this.#served = new NonceDeduper({ maxNonces });
+    this.#copies = new CopyCounter(maxNonces);
+    this.setRing(options.ring);
+    this.#channel.handle((message, from) => this.receive(message, from));
+  }
+
+  /** The staked peers now. */
+  get ring(): Ring {
+    return this.#ring;
+  }
+
+  /** Follows a change of the staked set; broadcasts under way elsewhere go on with the views they have. */
+  setRing(ring: Ring): void {
+    this.#ring = ring;
+    this.#index = ring.indexOf(this.#self);
+    this.#levels = maxLevels(ring.size);
+  }
+
+  /** The peers this node ever sends to, whoever broadcasts: those to stay connected with. Empty when it is not staked. */
+  targets(): Address[] {
+    if (this.#index < 0) return [];
+    const offsets = this.#mode === "exact" ? exactOffsets(this.#ring.size) : classicOffsets(this.#ring.size);
+    return offsets.map((offset) => this.#ring.at(this.#index, offset));
+  }
+
+  /**
+   * Sends an encoded `PocketEnvelope` to every staked peer.
+   *
+   * @throws {P2pError} `raintree_closed`, `raintree_not_staked`, `raintree_too_large`, or what decoding the envelope throws.
+   */
+  broadcast(data: Uint8Array): void {
+    this.#checkOutgoing(data);
+    if (this.#index < 0) {
+      throw new P2pError("raintree_not_staked", `Node ${this.#self} is not staked at height ${this.#ring.height}`);
+    }
+    const { nonce } = decodeEnvelope(data);
+    this.#served.seen(nonce);
+    this.#data = data;
+    if (this.#mode === "exact") visitHandovers(this.#ring, this.#index, this.#selfBytes, this.#handOver);
+    else visitLevelTargets(this.#ring.size, this.#index, this.#levels, this.#sendLevel);
+  }
+
+  /**
+   * Sends an encoded `PocketEnvelope` to one peer, at level 0: it is not passed on.
+   *
+   * @throws {P2pError} (as a rejection) `raintree_closed`, `raintree_too_large`, or what `Channel.send` rejects with.
+   */
+  async send(data: Uint8Array, to: Address): Promise<void> {
+    this.#checkOutgoing(data);
+    await this.#transmit(to, encodeRainTreeMessage({ level: 0, data }));
+  }
+
+  /** A message arrived, over the channel or over a V1 stream. */
+  receive(bytes: Uint8Array, from: Address): void {
+    if (this.#closed) return;
+    this.stats.reads++;
+    try {
+      const { level, data, until } = decodeRainTreeMessage(bytes, { dataBytesMax: this.#dataBytesMax });
+      const envelope = decodeEnvelope(data);
+      if (until !== undefined) this.#serveSegment(envelope.nonce, until, data);
+      else if (level > 0) this.#serveLevel(envelope.nonce, level, data);
+      if (!this.#options.onPayload(envelope, from)) this.stats.redundant++;
+    } catch (caught) {
+      this.stats.rejected++;
+      this.#options.onMisbehaviour(from, asError(caught));
+    }
+  }
+
+  /** Sends and receives nothing any more. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#channel.close();
+  }
+
+  #serveSegment(nonce: bigint, until: Uint8Array, data: Uint8Array): void {
+    if (equal(until, this.#selfBytes)) {
+      throw new ProtocolError("raintree_bad_until", "Message hands over the whole ring, which only its originator has");
+    }
+    if (this.#index < 0) return;
+    if (this.#served.seen(nonce)) {
+      this.stats.suppressed++;
+      return;
+    }
+    this.#data = data;
+    visitHandovers(this.#ring, this.#index, until, this.#handOver);
+  }
+
+  #serveLevel(nonce: bigint, level: number, data: Uint8Array): void {
+    if (level > this.#levels) {
+      throw new ProtocolError(
+        "raintree_bad_level",
+        `Message has level ${level}, a ring of ${this.#ring.size} has ${this.#levels}`,
+      );
+    }
+    if (this.#index < 0) return;
+    if (this.#copies.count(nonce) > this.#levels + 1) {
+      this.stats.suppressed++;
+      return;
+    }
+    this.#data = data;
+    visitLevelTargets(this.#ring.size, this.#index, level - 1, this.#sendLevel);
+  }
+
+  /** Hands a segment to its head. A V1 node cannot answer for one: it gets the message, the next node the rest of the segment. */
+  readonly #handOver = (target: number, until: Uint8Array): void => {
+    const ring = this.#ring;
+    while (this.#v1 !== undefined && this.#v1.has(ring.at(target))) {
+      this.#sendNow(ring.at(target), encodeRainTreeMessage({ level: 0, data: this.#data }));
+      if (ring.segmentSize(target, until) === 1) return;
+      target = ring.indexAt(target, 1);
+    }
+    this.#sendNow(ring.at(target), encodeRainTreeMessage({ level: 0, data: this.#data, until }));
+  };
+
+  readonly #sendLevel = (target: number, level: number): void => {
+    this.#sendNow(this.#ring.at(target), encodeRainTreeMessage({ level, data: this.#data }));
+  };
+
+  #sendNow(to: Address, message: Uint8Array): void {
+    const sent = this.#transmit(to, message);
+    // The hot path: queued at once, nothing to wait for, no closure made.
+    if (sent !== ACCEPTED) sent.catch((caught) => this.#options.onUnsent(to, asError(caught)));
+  }
+
+  #transmit(to: Address, message: Uint8Array): Promise<void> {
+    this.stats.writes++;
+    return this.#v1 !== undefined && this.#v1.has(to) ? this.#v1.send(to, message) : this.#channel.send(to, message);
+  }
+
+  #checkOutgoing(data: Uint8Array): void {
+    if (this.#closed) throw new P2pError("raintree_closed", "RainTree router is closed");
+    if (data.length > this.#dataBytesMax) {
+      throw new P2pError("raintree_too_large", `Payload has ${data.length} bytes, the limit is ${this.#dataBytesMax}`);
+    }
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < b.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -1,0 +1,322 @@
+import { abortable } from "../base/clock.ts";
+import { asError, P2pError } from "../base/errors.ts";
+import type { Address } from "../identity/address.ts";
+import type { LaneOptions, WhenFull } from "../socket/send_lane.ts";
+import type { Socket } from "../socket/socket.ts";
+import type { MessageCodec } from "./codec.ts";
+
+/** What a channel is. (ADR-062 "Channels") */
+export interface ChannelDescriptor<T> {
+  /** 1 to 16383; the same on every node. */
+  id: number;
+  /** For people, logs and counters. */
+  name: string;
+  /** The one message type it carries. */
+  codec: MessageCodec<T>;
+  /** Share under `wdrr`, rank under `priority`; an integer from 1. @default {1} */
+  priority?: number;
+  /** Bytes that may wait for one peer. More smooths bursts and costs memory per peer. @default {1048576} */
+  sendCapacity?: number;
+  /** Bytes one peer may send ahead of the handler. More smooths bursts and costs memory per peer. @default {1048576} */
+  receiveCapacity?: number;
+  /** Largest message, bytes. @default {4 MiB + 64 KiB for headers} */
+  messageBytesMax?: number;
+  /** When `sendCapacity` is used up: the sender waits, the new message is dropped, or the oldest makes room. @default {"block"} */
+  whenFull?: WhenFull;
+}
+
+/** A received message and who sent it. */
+export interface Envelope<T> {
+  /** The sender's proven address. */
+  readonly from: Address;
+  /** The message. */
+  readonly message: T;
+}
+
+/** Options of {@link Channel.send}. */
+export interface SendOptions {
+  /** Ends the wait for a connection or for room. */
+  signal?: AbortSignal;
+}
+
+/** Called with each message. While its promise is pending the sender's next message waits, and its credit with it. */
+export type MessageHandler<T> = (message: T, from: Address) => void | Promise<void>;
+
+/** What a channel needs of its router. */
+export interface ChannelHost {
+  /** The open socket of a peer. */
+  socket(peer: Address): Socket | undefined;
+  /** All open sockets. */
+  sockets(): Iterable<Socket>;
+  /** Connects to a known peer. */
+  connect(peer: Address, signal?: AbortSignal): Promise<Socket>;
+  /** Counts a drop. */
+  dropped(channel: number, peer: Address, reason: string): void;
+  /** A peer sent what the codec refuses. */
+  misbehaved(socket: Socket, error: Error): void;
+  /** A handler threw: a bug of the application, told and survived. */
+  handlerFailed(channel: string, error: Error): void;
+}
+
+/** Most sends of one channel that may wait at once for room or a connection; one more fails with `channel_full`. */
+const WAITING_SENDS_MAX = 4096;
+
+/** What {@link Channel.send} returns when there is nothing to wait for: one promise for all, so that a hot path may tell by comparing. */
+export const ACCEPTED: Promise<void> = Promise.resolve();
+
+/**
+ * A bidirectional channel of one message type to any peer: asynchronous, at most once, in order per peer. (ADR-062)
+ *
+ * `send` resolves when the message is queued for the peer; that the queue is full is felt as a pending promise. Receive with
+ * {@link handle}, or as an async iterable.
+ */
+export class Channel<T> implements AsyncIterable<Envelope<T>> {
+  /** The descriptor with its defaults filled in. */
+  readonly lane: LaneOptions;
+  /** For people. */
+  readonly name: string;
+  readonly #codec: MessageCodec<T>;
+  readonly #host: ChannelHost;
+  readonly #tails = new Map<Address, Promise<void>>();
+  readonly #busy = new Map<Socket, Uint8Array[]>();
+  #waiting = 0;
+  #handler: MessageHandler<T> | undefined;
+  #closed = false;
+
+  /** Made by `Router.openChannel`. @throws {RangeError} for a descriptor out of range. */
+  constructor(descriptor: ChannelDescriptor<T>, host: ChannelHost) {
+    const {
+      id,
+      priority = 1,
+      sendCapacity = 1 << 20,
+      receiveCapacity = 1 << 20,
+      messageBytesMax = 4 * (1 << 20) + (1 << 16),
+      whenFull = "block",
+    } = descriptor;
+    for (const [field, value] of Object.entries({ id, priority, sendCapacity, receiveCapacity, messageBytesMax })) {
+      if (!Number.isInteger(value) || value < 1) throw new RangeError(`Channel ${field} is ${value}, it takes an integer from 1`);
+    }
+    this.lane = { id, priority, sendCapacity, receiveCapacity, messageBytesMax, whenFull };
+    this.name = descriptor.name;
+    this.#codec = descriptor.codec;
+    this.#host = host;
+  }
+
+  /** Channel ID. */
+  get id(): number {
+    return this.lane.id;
+  }
+
+  /**
+   * Queues a message for one peer, connecting to it first where needed. Messages to one peer arrive in the order of the calls.
+   *
+   * @throws {P2pError} (as a rejection) `channel_full` when too many sends wait, or at once where the channel drops the newest;
+   * `channel_unsupported` when the peer does not carry it; `message_too_large`; `channel_closed`; what the dial failed with; the signal's reason.
+   */
+  send(to: Address, message: T, options: SendOptions = {}): Promise<void> {
+    if (this.#closed) return Promise.reject(new P2pError("channel_closed", `Channel "${this.name}" is closed`));
+    const bytes = this.#codec.encode(message);
+    if (this.#tails.size === 0 || !this.#tails.has(to)) {
+      if (this.#host.socket(to)?.offer(this.lane.id, bytes) === "accepted") return ACCEPTED;
+    }
+    return this.#sendLater(to, bytes, options.signal);
+  }
+
+  /** Queues a message if the peer is connected and there is room; otherwise counts a drop and returns false. */
+  trySend(to: Address, message: T): boolean {
+    const offer = this.#tails.has(to) ? "full" : this.#host.socket(to)?.offer(this.lane.id, this.#codec.encode(message)) ?? "not_connected";
+    if (offer === "accepted") return true;
+    this.#host.dropped(this.lane.id, to, offer);
+    return false;
+  }
+
+  /** Queues a message for every connected peer that carries the channel, encoded once; where there is no room it is dropped and counted. */
+  broadcast(message: T): void {
+    const bytes = this.#codec.encode(message);
+    for (const socket of this.#host.sockets()) {
+      const offer = socket.offer(this.lane.id, bytes);
+      if (offer !== "accepted" && offer !== "unsupported") this.#host.dropped(this.lane.id, socket.address, offer);
+    }
+  }
+
+  /**
+   * Receives with a function. Messages that came before wait for it, as far as the credit of their senders goes. One peer's messages come
+   * one after the other, those of different peers do not wait for each other.
+   *
+   * @throws {P2pError} `channel_handled` when it has a handler already.
+   */
+  handle(handler: MessageHandler<T>): void {
+    if (this.#handler !== undefined) {
+      throw new P2pError("channel_handled", `Channel "${this.name}" has a handler already`);
+    }
+    this.#handler = handler;
+    for (const [socket, inbox] of [...this.#busy]) this.#next(socket, inbox);
+  }
+
+  /** Receives as a loop: `for await (const { from, message } of channel)`. Ends when the channel closes. */
+  async *[Symbol.asyncIterator](): AsyncIterator<Envelope<T>> {
+    const arrived: { envelope: Envelope<T>; take: () => void }[] = [];
+    let wake = () => {};
+    this.#endIteration = () => wake();
+    this.handle((message, from) =>
+      new Promise((take) => {
+        arrived.push({ envelope: { from, message }, take });
+        wake();
+      })
+    );
+    try {
+      for (;;) {
+        const next = arrived.shift();
+        if (next === undefined) {
+          if (this.#closed) return;
+          await new Promise<void>((resolve) => wake = resolve);
+          continue;
+        }
+        next.take();
+        yield next.envelope;
+      }
+    } finally {
+      for (const { take } of arrived) take();
+      this.#handler = undefined;
+    }
+  }
+
+  #endIteration = () => {};
+
+  /** A message arrived; called by the router. */
+  deliver(socket: Socket, bytes: Uint8Array): void {
+    if (this.#closed) {
+      this.#host.dropped(this.lane.id, socket.address, "channel_closed");
+      return socket.consumed(this.lane.id, bytes.length);
+    }
+    if (this.#handler === undefined) {
+      const inbox = this.#busy.get(socket);
+      if (inbox === undefined) this.#busy.set(socket, [bytes]);
+      else inbox.push(bytes);
+      return;
+    }
+    // The inbox of a busy peer is bounded by the credit that was given to it.
+    if (this.#busy.size > 0) {
+      const inbox = this.#busy.get(socket);
+      if (inbox !== undefined) {
+        inbox.push(bytes);
+        return;
+      }
+    }
+    const pending = this.#consume(socket, bytes);
+    if (pending !== undefined) {
+      const inbox: Uint8Array[] = [];
+      this.#busy.set(socket, inbox);
+      void pending.then(() => this.#next(socket, inbox));
+    }
+  }
+
+  /** Stops receiving and sending; what arrives is dropped and counted. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#endIteration();
+    for (const [socket, inbox] of this.#busy) {
+      for (const bytes of inbox.splice(0)) {
+        this.#host.dropped(this.lane.id, socket.address, "channel_closed");
+        socket.consumed(this.lane.id, bytes.length);
+      }
+    }
+    this.#busy.clear();
+  }
+
+  /** Hands one message to the handler. Returns a promise, which never rejects, only if the handler did. */
+  #consume(socket: Socket, bytes: Uint8Array): Promise<void> | undefined {
+    const { id } = this.lane;
+    let message: T;
+    try {
+      message = this.#codec.decode(bytes);
+    } catch (caught) {
+      socket.consumed(id, bytes.length);
+      this.#host.dropped(id, socket.address, "malformed");
+      this.#host.misbehaved(socket, asError(caught));
+      return undefined;
+    }
+    try {
+      const pending = this.#handler!(message, socket.address);
+      if (pending instanceof Promise) {
+        return pending.catch((caught) => this.#host.handlerFailed(this.name, asError(caught)))
+          .then(() => socket.consumed(id, bytes.length));
+      }
+    } catch (caught) {
+      this.#host.handlerFailed(this.name, asError(caught));
+    }
+    socket.consumed(id, bytes.length);
+    return undefined;
+  }
+
+  /** Works a peer's inbox off until the handler returns a promise again. */
+  #next(socket: Socket, inbox: Uint8Array[]): void {
+    for (let i = 0; i < inbox.length; i++) {
+      const pending = this.#consume(socket, inbox[i]);
+      if (pending !== undefined) {
+        inbox.splice(0, i + 1);
+        void pending.then(() => this.#next(socket, inbox));
+        return;
+      }
+    }
+    if (this.#busy.get(socket) === inbox) this.#busy.delete(socket);
+  }
+
+  /** The slow path of {@link send}: behind whoever waits for the same peer. */
+  #sendLater(to: Address, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#waiting >= WAITING_SENDS_MAX) {
+      this.#host.dropped(this.lane.id, to, "full");
+      return Promise.reject(
+        new P2pError("channel_full", `${WAITING_SENDS_MAX} messages wait on channel "${this.name}" already`, {
+          hint: "Await send() before sending more",
+        }),
+      );
+    }
+    this.#waiting++;
+    const before = this.#tails.get(to) ?? ACCEPTED;
+    const sent = before.then(() => this.#sendWhenRoom(to, bytes, signal));
+    const tail = sent.catch(() => {}).finally(() => {
+      this.#waiting--;
+      if (this.#tails.get(to) === tail) this.#tails.delete(to);
+    });
+    this.#tails.set(to, tail);
+    return sent;
+  }
+
+  async #sendWhenRoom(to: Address, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    const { id } = this.lane;
+    for (;;) {
+      signal?.throwIfAborted();
+      const socket = this.#host.socket(to) ?? await this.#host.connect(to, signal);
+      const offer = this.#closed ? "channel_closed" : socket.offer(id, bytes);
+      switch (offer) {
+        case "accepted":
+          return;
+        case "full": {
+          if (this.lane.whenFull === "drop-newest") {
+            this.#host.dropped(id, to, "full");
+            throw new P2pError("channel_full", `Queue of channel "${this.name}" to ${to} is full`);
+          }
+          const room = socket.room(id);
+          await (signal === undefined ? room : abortable(room, signal));
+          break;
+        }
+        case "closed":
+          this.#host.dropped(id, to, offer);
+          throw new P2pError("peer_disconnected", `Peer ${to} disconnected before the message was queued`);
+        case "channel_closed":
+          this.#host.dropped(id, to, offer);
+          throw new P2pError("channel_closed", `Channel "${this.name}" is closed`);
+        case "unsupported":
+          this.#host.dropped(id, to, offer);
+          throw new P2pError("channel_unsupported", `Peer ${to} does not carry channel "${this.name}"`);
+        case "too_large":
+          this.#host.dropped(id, to, offer);
+          throw new P2pError(
+            "message_too_large",
+            `Message has ${bytes.length} bytes, channel "${this.name}" takes ${this.lane.messageBytesMax}`,
+          );
+      }
+    }
+  }
+}

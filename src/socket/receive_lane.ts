@@ -1,0 +1,80 @@
+import { ProtocolError } from "../base/errors.ts";
+import { MORE } from "../codec/frame.ts";
+import { type LaneOptions, MESSAGE_COST } from "./send_lane.ts";
+
+/** One channel's incoming side from one peer: joins frames into messages and counts the credit the peer has left. */
+export class ReceiveLane {
+  /** What the lane is for. */
+  readonly options: LaneOptions;
+  /** Messages received whole. */
+  received = 0;
+  #parts: Uint8Array[] = [];
+  #partsBytes = 0;
+  #outstanding = 0;
+  #owed = 0;
+
+  /** A lane whose peer holds the whole receive capacity as credit. */
+  constructor(options: LaneOptions) {
+    this.options = options;
+  }
+
+  /**
+   * Takes a frame; returns the message it completes, if it does.
+   *
+   * @throws {ProtocolError} `message_too_large`; `credit_exceeded` when the peer sends more than it was given.
+   */
+  push(flags: number, body: Uint8Array): Uint8Array | undefined {
+    const length = this.#partsBytes + body.length;
+    if (length > this.options.messageBytesMax) {
+      throw new ProtocolError(
+        "message_too_large",
+        `Message on channel ${this.options.id} has over ${
+          length - 1
+        } bytes, the limit is ${this.options.messageBytesMax}`,
+      );
+    }
+    if (this.#outstanding >= this.options.receiveCapacity) {
+      throw new ProtocolError(
+        "credit_exceeded",
+        `Peer sent on channel ${this.options.id} beyond its credit of ${this.options.receiveCapacity} bytes`,
+      );
+    }
+    if ((flags & MORE) !== 0) {
+      this.#parts.push(body);
+      this.#partsBytes = length;
+      return undefined;
+    }
+    this.received++;
+    this.#outstanding += length + MESSAGE_COST;
+    if (this.#partsBytes === 0) return body;
+    const message = new Uint8Array(length);
+    let at = 0;
+    for (const part of this.#parts) {
+      message.set(part, at);
+      at += part.length;
+    }
+    message.set(body, at);
+    this.#parts = [];
+    this.#partsBytes = 0;
+    return message;
+  }
+
+  /** A message of `length` bytes was consumed. Returns whether enough is owed to tell the peer. */
+  consumed(length: number): boolean {
+    this.#outstanding -= length + MESSAGE_COST;
+    this.#owed += length + MESSAGE_COST;
+    return this.#owed * 2 >= this.options.receiveCapacity;
+  }
+
+  /** Owes the peer its first credit, for a channel that opened after the handshake. */
+  grant(bytes: number): void {
+    this.#owed += bytes;
+  }
+
+  /** The credit to give back now; it counts as given. */
+  settle(): number {
+    const owed = this.#owed;
+    this.#owed = 0;
+    return owed;
+  }
+}

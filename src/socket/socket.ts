@@ -1,0 +1,362 @@
+import { type Cancel, type Clock, systemClock } from "../base/clock.ts";
+import { asP2pError, P2pError, ProtocolError } from "../base/errors.ts";
+import type { ByteWriter } from "../codec/byte_writer.ts";
+import type { Address } from "../identity/address.ts";
+import type { NodeAddress } from "../identity/node_address.ts";
+import { CONTROL_CHANNEL } from "../transport/framed_connection.ts";
+import type { NodeInfo } from "../transport/node_info.ts";
+import type { Connection, ConnectionHandler, Direction, Handshaken, Transport } from "../transport/transport.ts";
+import { readControlFrame, writeControlFrame } from "./control_frame.ts";
+import { KeepAlive, type KeepAliveOptions } from "./keep_alive.ts";
+import { ReceiveLane } from "./receive_lane.ts";
+import { createScheduler, type QueueKind, type Scheduler } from "./scheduler.ts";
+import { type LaneOptions, SendLane } from "./send_lane.ts";
+import { SocketLifecycle, type SocketState } from "./socket_state.ts";
+
+/** Pongs owed at once; a peer that pings faster than it reads is closed with `ping_flood`. */
+const PONGS_OWED_MAX = 16;
+
+/** What became of a message offered to a socket. */
+export type Offer = "accepted" | "full" | "unsupported" | "too_large" | "closed";
+
+/** Options of a {@link Socket}. */
+export interface SocketOptions {
+  /** Time. @default {systemClock} */
+  clock?: Clock;
+  /** How channels share the socket. @default {"wdrr"} */
+  queue?: QueueKind;
+  /** Pings. */
+  keepAlive?: KeepAliveOptions;
+  /** How long an orderly close waits for what is queued, milliseconds. @default {1_000} */
+  drainMs?: number;
+  /** Whether an illegal transition throws (development) or is counted (production). @default {false} */
+  strict?: boolean;
+  /** The channels it carries from the start; {@link Socket.addLane} adds more. */
+  lanes?: Iterable<LaneOptions>;
+  /** A whole message arrived. It counts against the peer's credit until {@link Socket.consumed}. A throw closes the socket. */
+  onMessage(socket: Socket, channel: number, message: Uint8Array): void;
+  /** The socket is closed; `undefined` after an orderly close by either end, otherwise why. Called once. */
+  onClosed?(socket: Socket, reason: P2pError | undefined): void;
+  /** The socket moved from one state to another: `open`, `errored` and `closed` are what monitors wait for. */
+  onState?(socket: Socket, state: SocketState, from: SocketState): void;
+}
+
+/**
+ * One connected peer (seeds/001 section 2.2): a life cycle of nine states, a read routine and a write routine (those of its
+ * {@link Connection}), a bounded queue per channel with QoS and credit, keep-alive, and one way to close.
+ *
+ * The write routine takes everything queued in one turn: control frames first, then channels in the scheduler's order, each as far as
+ * the peer's credit for it goes. So a slow handler stops its own channel's sender and nothing else.
+ */
+export class Socket implements ConnectionHandler {
+  readonly #options: SocketOptions;
+  readonly #clock: Clock;
+  readonly #lifecycle: SocketLifecycle;
+  readonly #scheduler: Scheduler;
+  readonly #keepAlive: KeepAlive;
+  readonly #sendLanes: SendLane[] = [];
+  readonly #sendLaneOf = new Map<number, SendLane>();
+  readonly #receiveLaneOf = new Map<number, ReceiveLane>();
+  readonly #announced = new Set<number>();
+  readonly #owing = new Set<ReceiveLane>();
+  /** What peers' channels accept that we have no lane for yet. */
+  readonly #creditWaiting = new Map<number, number>();
+  #pongsOwed: number[] = [];
+  #pingToSend: number | undefined;
+  #turn = 0;
+  #connection: Connection | undefined;
+  #handshaken: Handshaken | undefined;
+  #drained: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #closed = Promise.withResolvers<void>();
+
+  /** Makes a socket in state `opening`. */
+  constructor(options: SocketOptions) {
+    const { clock = systemClock, queue = "wdrr", strict = false, lanes = [] } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#lifecycle = new SocketLifecycle(strict, (state, from) => options.onState?.(this, state, from));
+    this.#scheduler = createScheduler(queue);
+    this.#keepAlive = new KeepAlive(
+      clock,
+      (nonce) => {
+        this.#pingToSend = nonce;
+        this.#connection!.wake();
+      },
+      () => void this.close(new P2pError("ping_timeout", `Peer ${this.address} did not answer a ping in time`)),
+      options.keepAlive,
+    );
+    for (const lane of lanes) this.addLane(lane);
+  }
+
+  /** Where in its life it is. */
+  get state(): SocketState {
+    return this.#lifecycle.state;
+  }
+
+  /** Illegal transitions refused so far (when not strict). */
+  get illegalTransitions(): number {
+    return this.#lifecycle.illegalTransitions;
+  }
+
+  /** Who opened it. Known from `authenticating` on. */
+  get direction(): Direction {
+    return this.connection.direction;
+  }
+
+  /** The peer's proven address. Known from `authenticated` on. */
+  get address(): Address {
+    return this.remote.address;
+  }
+
+  /** What the handshake proved. Known from `authenticated` on. */
+  get remote(): Handshaken {
+    if (this.#handshaken === undefined) throw new P2pError("socket_not_authenticated", "Socket knows no peer yet");
+    return this.#handshaken;
+  }
+
+  /** The connection under it. Known from `authenticating` on. */
+  get connection(): Connection {
+    if (this.#connection === undefined) throw new P2pError("socket_not_connected", "Socket has no connection yet");
+    return this.#connection;
+  }
+
+  /** Smoothed round trip in milliseconds; `undefined` before the first pong. */
+  get rttMs(): number | undefined {
+    return this.#keepAlive.rttMs;
+  }
+
+  /** The outgoing queues, for counters. */
+  get sendLanes(): readonly SendLane[] {
+    return this.#sendLanes;
+  }
+
+  /** Dials: `opening` to `connecting`. Throws what the transport throws, after closing. */
+  async dial(transport: Transport, address: NodeAddress, signal: AbortSignal): Promise<void> {
+    this.#lifecycle.go("connecting");
+    try {
+      this.#connection = await transport.dial(address, signal);
+      signal.throwIfAborted();
+    } catch (caught) {
+      throw await this.#failed(asP2pError("dial_failed", caught));
+    }
+    if (this.#closing) await this.#abandon();
+  }
+
+  /** Takes over an inbound connection: `opening` to `connecting`. */
+  accept(connection: Connection): void {
+    this.#lifecycle.go("connecting");
+    this.#connection = connection;
+  }
+
+  /** Handshakes: `authenticating` to `authenticated`. Throws what the connection throws, after closing. */
+  async authenticate(info: NodeInfo, signal: AbortSignal, expected?: Address): Promise<Handshaken> {
+    this.#lifecycle.go("authenticating");
+    for (const { id } of info.channels) this.#announced.add(id);
+    try {
+      this.#handshaken = await this.connection.handshake(info, { signal, expected });
+    } catch (caught) {
+      throw await this.#failed(asP2pError("handshake_failed", caught));
+    }
+    if (this.#closing) await this.#abandon();
+    for (const { id, capacity } of this.#handshaken.info.channels) this.#credit(id, capacity);
+    this.#lifecycle.go("authenticated");
+    return this.#handshaken;
+  }
+
+  /** The router admits it: `connected`. */
+  admit(): void {
+    this.#lifecycle.go("connected");
+  }
+
+  /** Lets messages flow: `open`. */
+  open(): void {
+    if (!this.#lifecycle.go("open")) return;
+    for (const lane of this.#receiveLaneOf.values()) this.#announce(lane);
+    this.#keepAlive.start();
+    this.connection.open(this);
+  }
+
+  /** Carries one more channel from now on; the peer is told. */
+  addLane(options: LaneOptions): void {
+    const lane = new SendLane(options);
+    this.#sendLanes.push(lane);
+    this.#sendLanes.sort((a, b) => a.options.id - b.options.id);
+    this.#sendLaneOf.set(options.id, lane);
+    const receive = new ReceiveLane(options);
+    this.#receiveLaneOf.set(options.id, receive);
+    const waiting = this.#creditWaiting.get(options.id);
+    if (waiting !== undefined) this.#credit(options.id, waiting);
+    this.#creditWaiting.delete(options.id);
+    if (this.state === "open") {
+      this.#announce(receive);
+      this.connection.wake();
+    }
+  }
+
+  /** Queues a message for the peer. The bytes must not change afterwards. */
+  offer(channel: number, message: Uint8Array): Offer {
+    const lane = this.#sendLaneOf.get(channel);
+    if (lane === undefined || (!lane.supported && this.state === "open")) return "unsupported";
+    if (this.state !== "open") return "closed";
+    if (message.length > lane.options.messageBytesMax) return "too_large";
+    if (!lane.fits(message)) {
+      if (lane.options.whenFull !== "drop-oldest") return "full";
+      lane.makeRoom(message);
+    }
+    lane.push(message, this.#turn++);
+    this.#connection!.wake();
+    return "accepted";
+  }
+
+  /** Resolves when the channel's queue has fallen to half, or the socket is closing. */
+  room(channel: number): Promise<void> {
+    const lane = this.#sendLaneOf.get(channel);
+    return lane === undefined || this.state !== "open" ? Promise.resolve() : lane.room();
+  }
+
+  /** A message of `length` bytes was consumed: its credit goes back to the peer. */
+  consumed(channel: number, length: number): void {
+    const lane = this.#receiveLaneOf.get(channel);
+    if (lane !== undefined && lane.consumed(length) && this.state === "open") {
+      this.#owing.add(lane);
+      this.#connection!.wake();
+    }
+  }
+
+  /** Measures a round trip, in milliseconds. Rejects when the socket closes first. */
+  ping(): Promise<number> {
+    if (this.state !== "open") return Promise.reject(new P2pError("socket_closed", `Socket is ${this.state}`));
+    return this.#keepAlive.measure();
+  }
+
+  /**
+   * Closes: without a reason what is queued is written first, for at most `drainMs`; with one it fails at once. Idempotent, resolves
+   * when the socket is `closed` and its routines have ended.
+   */
+  close(reason?: P2pError): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
+    const wasOpen = this.state === "open";
+    if (reason !== undefined) this.#lifecycle.go("errored");
+    this.#lifecycle.go("closing");
+    this.#keepAlive.stop(reason ?? new P2pError("socket_closed", "Socket closed"));
+    return this.#closing = this.#shut(reason, wasOpen);
+  }
+
+  /** A frame, from the read routine. */
+  receive(channel: number, flags: number, body: Uint8Array): void {
+    if (channel === CONTROL_CHANNEL) return this.#control(body);
+    const lane = this.#receiveLaneOf.get(channel);
+    if (lane === undefined) {
+      throw new ProtocolError("channel_unknown", `Peer sent on channel ${channel}, which this node never offered`);
+    }
+    const message = lane.push(flags, body);
+    if (message !== undefined) this.#options.onMessage(this, channel, message);
+  }
+
+  /** One turn of the write routine. */
+  take(out: ByteWriter, budget: number): void {
+    if (this.#pongsOwed.length > 0 || this.#pingToSend !== undefined || this.#owing.size > 0) this.#takeControl(out);
+    const lanes = this.#sendLanes;
+    while (out.length < budget) {
+      const lane = this.#scheduler.next(lanes);
+      if (lane === undefined) break;
+      lane.takeFrame(out);
+    }
+    if (this.#drained !== undefined && lanes.every((lane) => !lane.ready)) this.#drained();
+  }
+
+  /** The connection ended under it. */
+  closed(reason: P2pError | undefined): void {
+    void this.close(reason);
+    this.#drained?.();
+    this.#closed.resolve();
+  }
+
+  #takeControl(out: ByteWriter): void {
+    if (this.#pingToSend !== undefined) writeControlFrame(out, { type: "ping", nonce: this.#pingToSend });
+    this.#pingToSend = undefined;
+    for (const nonce of this.#pongsOwed) writeControlFrame(out, { type: "pong", nonce });
+    this.#pongsOwed.length = 0;
+    for (const lane of this.#owing) {
+      writeControlFrame(out, { type: "credit", channel: lane.options.id, bytes: lane.settle() });
+    }
+    this.#owing.clear();
+  }
+
+  #control(body: Uint8Array): void {
+    const frame = readControlFrame(body);
+    if (frame === undefined) return;
+    switch (frame.type) {
+      case "ping":
+        if (this.#pongsOwed.length >= PONGS_OWED_MAX) {
+          throw new ProtocolError("ping_flood", `Peer sent over ${PONGS_OWED_MAX} pings without reading the answers`);
+        }
+        this.#pongsOwed.push(frame.nonce);
+        return this.#connection!.wake();
+      case "pong":
+        this.#keepAlive.pong(frame.nonce);
+        return;
+      case "credit":
+        this.#credit(frame.channel, frame.bytes);
+        this.#connection!.wake();
+    }
+  }
+
+  #credit(channel: number, bytes: number): void {
+    const lane = this.#sendLaneOf.get(channel);
+    if (lane !== undefined) {
+      lane.supported = true;
+      lane.credit = Math.min(lane.credit + bytes, Number.MAX_SAFE_INTEGER);
+    } else if (this.#creditWaiting.size < CREDIT_WAITING_MAX) {
+      this.#creditWaiting.set(channel, (this.#creditWaiting.get(channel) ?? 0) + bytes);
+    }
+  }
+
+  /** Tells the peer of a channel that was not yet open when our node info went out. */
+  #announce(lane: ReceiveLane): void {
+    const { id, receiveCapacity } = lane.options;
+    if (this.#announced.has(id)) return;
+    this.#announced.add(id);
+    lane.grant(receiveCapacity);
+    this.#owing.add(lane);
+  }
+
+  async #shut(reason: P2pError | undefined, wasOpen: boolean): Promise<void> {
+    if (wasOpen && reason === undefined) await this.#drain();
+    for (const lane of this.#sendLanes) lane.clear();
+    await this.#connection?.close(reason);
+    if (wasOpen) await this.#closed.promise;
+    this.#lifecycle.go("closed");
+    this.#options.onClosed?.(this, reason);
+  }
+
+  /** Waits until everything queued was taken, the connection ended, or the time is up. */
+  async #drain(): Promise<void> {
+    if (this.#sendLanes.every((lane) => lane.length === 0)) return;
+    const { drainMs = 1_000 } = this.#options;
+    let cancel: Cancel = () => {};
+    await new Promise<void>((resolve) => {
+      this.#drained = resolve;
+      cancel = this.#clock.after(drainMs, resolve);
+      this.#connection!.wake();
+    });
+    cancel();
+    this.#drained = undefined;
+  }
+
+  async #failed(reason: P2pError): Promise<P2pError> {
+    await this.close(reason);
+    return reason;
+  }
+
+  /** close() was called while a dial or a handshake was under way. */
+  async #abandon(): Promise<never> {
+    await this.#connection?.close();
+    await this.#closing;
+    throw new P2pError("socket_closed", "Socket was closed while it connected");
+  }
+}
+
+/** Channels a peer may announce that we do not carry; more are ignored. */
+const CREDIT_WAITING_MAX = 64;
