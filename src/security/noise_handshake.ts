@@ -64,9 +64,9 @@ export class NoiseHandshake {
     this.#mixHash(prologue);
   }
 
-  /** What this side does next; `split` when all three messages have passed. */
-  get next(): "write" | "read" | "split" {
-    if (this.#step === 3) return "split";
+  /** What this side does next; `split` when all three messages have passed, `done` after that. */
+  get next(): "write" | "read" | "split" | "done" {
+    if (this.#step >= 3) return this.#step === 3 ? "split" : "done";
     return (this.#step % 2 === 0) === this.#initiator ? "write" : "read";
   }
 
@@ -126,9 +126,10 @@ export class NoiseHandshake {
     return payload;
   }
 
-  /** The keys for what follows the handshake. */
+  /** The keys for what follows the handshake. Given once: two uses of them would repeat nonces. */
   split(): NoiseSession {
     this.#expect("split");
+    this.#step++;
     const [first, second] = derive(this.#chainingKey, EMPTY);
     const [send, receive] = this.#initiator ? [first, second] : [second, first];
     return { send: new CipherState(send), receive: new CipherState(receive) };
