@@ -101,11 +101,8 @@ function renderTree(mode: TreeMode, n: number, originator: number, linesMax: num
   const missed = expected.reads.flatMap((reads, node) => reads === 0 && node !== originator ? [node] : []);
   const nodes = `${n} ${n === 1 ? "node" : "nodes"}`;
   const parts = [`${paint.bold(`One ${mode} broadcast over ${nodes}`)}\n\n${drawn.text}`];
-  if (mode === "classic" && expected.messages > n - 1) parts.push(paint.dim("= marks a copy that came second\n"));
-  if (!drawn.complete) {
-    const hops = drawn.hopsDrawn === 1 ? "1 hop" : `${drawn.hopsDrawn} hops`;
-    parts.push(paint.yellow(`Only the first ${hops} of it; --full draws everything\n`));
-  }
+  if (drawn.copies) parts.push(paint.dim("= marks a second copy: passed on, but not delivered again\n"));
+  if (!drawn.complete) parts.push(paint.yellow("Heads with ... send more; --full draws everything\n"));
   parts.push(`\n${paint.bold("Expected network reads and writes")}\n`);
   parts.push(renderTable(expected, new Set(missed), linesMax, io.columns, paint));
   parts.push(`\n${renderTotals(mode, n, expected, missed.length, paint)}`);
@@ -147,12 +144,17 @@ function renderTotals(mode: TreeMode, n: number, expected: ExpectedTraffic, miss
   const coverage = `${n - missed} of ${n}`;
   const offsets = mode === "exact" ? exactOffsets(n) : classicOffsets(n);
   const rows: [string, string][] = [
-    ["Messages", `${expected.messages} for ${n - 1} deliveries`],
-    ["Reached", missed > 0 ? paint.red(coverage) : paint.green(coverage)],
-    ["Depth", mode === "exact" ? `${segmentDepth(n)} hops` : `${maxLevels(n)} levels`],
-    ["Connections", `${offsets.length} to send on, over all originators: ring offsets ${listed(offsets)}`],
+    ["messages", `${expected.messages} for ${n - 1} deliveries`],
+    ["reached", missed > 0 ? paint.red(coverage) : paint.green(coverage)],
+    mode === "exact" ? ["hops", String(segmentDepth(n))] : ["levels", String(maxLevels(n))],
+    [
+      "connections",
+      offsets.length === 0
+        ? "none"
+        : `${offsets.length} to send on, whoever broadcasts: to ring offsets ${listed(offsets)}`,
+    ],
   ];
-  return table([{ title: "Totals" }, { title: "" }], rows);
+  return `${paint.bold("Totals")}\n${rows.map(([what, value]) => `${what.padEnd(13)}${value}\n`).join("")}`;
 }
 
 function renderMissed(missed: number[], n: number, columns: number, paint: Palette): string {

@@ -9,24 +9,16 @@ import type { Ring } from "./ring.ts";
 import { visitHandovers, visitLevelTargets } from "./targets.ts";
 import { classicOffsets, exactOffsets, maxLevels, type TreeMode } from "./tree.ts";
 
-/** Peers that know only Pocket V1: one stream per message on `pokt/raintree/v1.0.0`. */
-export interface V1Peers {
-  /** Whether this peer is connected and speaks nothing better. */
-  has(peer: Address): boolean;
-  /** Sends one encoded message. */
-  send(peer: Address, message: Uint8Array): Promise<void>;
-}
-
 /** Options of a {@link RainTreeRouter}. */
 export interface RainTreeRouterOptions {
   /** This node. */
   self: Address;
   /** The staked peers to begin with; this node need not be among them. */
   ring: Ring;
-  /** What carries messages between our own nodes. */
+  /** What carries the messages. */
   channel: Channel<Uint8Array>;
-  /** What carries messages to Pocket V1 nodes; none by default. */
-  v1?: V1Peers;
+  /** Whether a peer knows only Pocket V1, and so no segments. @default {nobody does} */
+  isV1?: (peer: Address) => boolean;
   /** How broadcasts of this node spread. Messages of either kind are passed on as they came. @default {"exact"} */
   mode?: TreeMode;
   /** Largest payload accepted, bytes. @default {4194304} */
@@ -69,7 +61,7 @@ export class RainTreeRouter {
   readonly #self: Address;
   readonly #selfBytes: Uint8Array;
   readonly #channel: Channel<Uint8Array>;
-  readonly #v1: V1Peers | undefined;
+  readonly #isV1: (peer: Address) => boolean;
   readonly #mode: TreeMode;
   readonly #dataBytesMax: number;
   readonly #served: NonceDeduper;
@@ -83,12 +75,12 @@ export class RainTreeRouter {
 
   /** Takes over the channel's receiving side. */
   constructor(options: RainTreeRouterOptions) {
-    const { mode = "exact", dataBytesMax = RAINTREE_DATA_BYTES_MAX, maxNonces = 100_000 } = options;
+    const { mode = "exact", dataBytesMax = RAINTREE_DATA_BYTES_MAX, maxNonces = 100_000, isV1 = () => false } = options;
     this.#options = options;
     this.#self = options.self;
     this.#selfBytes = addressToBytes(options.self);
     this.#channel = options.channel;
-    this.#v1 = options.v1;
+    this.#isV1 = isV1;
     this.#mode = mode;
     this.#dataBytesMax = dataBytesMax;
     this.#served = new NonceDeduper({ maxNonces });
@@ -143,7 +135,7 @@ export class RainTreeRouter {
     await this.#transmit(to, encodeRainTreeMessage({ level: 0, data }));
   }
 
-  /** A message arrived, over the channel or over a V1 stream. */
+  /** A message arrived. */
   receive(bytes: Uint8Array, from: Address): void {
     if (this.#closed) return;
     this.stats.reads++;
@@ -197,7 +189,7 @@ export class RainTreeRouter {
   /** Hands a segment to its head. A V1 node cannot answer for one: it gets the message, the next node the rest of the segment. */
   readonly #handOver = (target: number, until: Uint8Array): void => {
     const ring = this.#ring;
-    while (this.#v1 !== undefined && this.#v1.has(ring.at(target))) {
+    while (this.#isV1(ring.at(target))) {
       this.#sendNow(ring.at(target), encodeRainTreeMessage({ level: 0, data: this.#data }));
       if (ring.segmentSize(target, until) === 1) return;
       target = ring.indexAt(target, 1);
@@ -217,7 +209,7 @@ export class RainTreeRouter {
 
   #transmit(to: Address, message: Uint8Array): Promise<void> {
     this.stats.writes++;
-    return this.#v1 !== undefined && this.#v1.has(to) ? this.#v1.send(to, message) : this.#channel.send(to, message);
+    return this.#channel.send(to, message);
   }
 
   #checkOutgoing(data: Uint8Array): void {

@@ -1,5 +1,5 @@
 import { P2pError } from "../base/errors.ts";
-import { type Address, ADDRESS_BYTES, isAddress } from "../identity/address.ts";
+import { type Address, ADDRESS_BYTES } from "../identity/address.ts";
 
 /** What changes from one {@link Ring} to the next. */
 export interface RingChange {
@@ -38,18 +38,24 @@ export class Ring implements Iterable<Address> {
   }
 
   /**
-   * The ring of these addresses, given in any order. A million take well under a second.
+   * The ring of these addresses, given in any order. A million take less than a second.
    *
    * @throws {P2pError} `ring_bad_address`, `ring_duplicate_address`
    */
   static of(addresses: Iterable<Address>, options: RingOptions = {}): Ring {
     const { height = 0 } = options;
     const given = [...addresses];
-    for (const address of given) checkAddress(address);
-    const sorted = sortAddresses(given);
-    for (let i = 1; i < sorted.length; i++) if (sorted[i] === sorted[i - 1]) throw duplicate(sorted[i]);
-    const packed = new Uint8Array(sorted.length * ADDRESS_BYTES);
-    for (let i = 0; i < sorted.length; i++) packAddress(sorted[i], packed, i * ADDRESS_BYTES);
+    const givenPacked = new Uint8Array(given.length * ADDRESS_BYTES);
+    for (let i = 0; i < given.length; i++) packAddress(given[i], givenPacked, i * ADDRESS_BYTES);
+    const order = ringOrder(given, givenPacked);
+    const sorted = new Array<Address>(given.length);
+    const packed = new Uint8Array(givenPacked.length);
+    for (let i = 0; i < sorted.length; i++) {
+      sorted[i] = given[order[i]];
+      if (i > 0 && sorted[i] === sorted[i - 1]) throw duplicate(sorted[i]);
+      const from = order[i] * ADDRESS_BYTES;
+      for (let j = 0; j < ADDRESS_BYTES; j++) packed[i * ADDRESS_BYTES + j] = givenPacked[from + j];
+    }
     return new Ring(sorted, packed, height);
   }
 
@@ -111,7 +117,6 @@ export class Ring implements Iterable<Address> {
       );
     }
     const joining = [...add];
-    for (const address of joining) checkAddress(address);
     const size = this.size - leaving.size + joining.length;
     const addresses = new Array<Address>(size);
     const packed = new Uint8Array(size * ADDRESS_BYTES);
@@ -168,45 +173,56 @@ function lowerBound(sorted: readonly Address[], address: Address): number {
   return low;
 }
 
+/** Writes the 20 bytes of an address. Checks it on the way: a regular expression over a million takes as long again. */
 function packAddress(address: Address, into: Uint8Array, at: number): void {
-  for (let i = 0; i < 2 * ADDRESS_BYTES; i += 2) into[at++] = (digit(address, i) << 4) | digit(address, i + 1);
+  if (address.length !== 2 * ADDRESS_BYTES) throw badAddress(address);
+  for (let i = 0; i < 2 * ADDRESS_BYTES; i += 2) {
+    const high = hexDigit(address.charCodeAt(i));
+    const low = hexDigit(address.charCodeAt(i + 1));
+    if (high < 0 || low < 0) throw badAddress(address);
+    into[at++] = (high << 4) | low;
+  }
 }
 
-/** Of a lower-case hex digit: `0` is 0x30, `a` is 0x61. */
-function digit(text: string, at: number): number {
-  const code = text.charCodeAt(at);
-  return code < 0x61 ? code - 0x30 : code - 0x57;
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1;
 }
 
 /**
- * Sorts by packing a prefix of each address and its index into one float: native number sorting is several times faster than
- * comparing a million strings. Addresses that share the prefix end up side by side and are put in order by their text.
+ * The indices of the addresses in ring order. Packs a prefix of each address and its index into one float: native number sorting is
+ * several times faster than comparing a million strings. Addresses that share the prefix end up side by side, and their text decides.
  */
-function sortAddresses(given: Address[]): Address[] {
+function ringOrder(given: Address[], packed: Uint8Array): Uint32Array {
   const indexBits = Math.ceil(Math.log2(given.length + 1));
   const indexSpan = 2 ** indexBits;
-  // 13 hex digits are 52 bits, and a float holds 53 for prefix and index together.
-  const dropped = 2 ** Math.max(0, indexBits - 1);
+  // Seven bytes are 56 bits, and a float holds 53 for prefix and index together.
+  const dropped = 2 ** (3 + indexBits);
   const prefixes = new Float64Array(given.length);
   for (let i = 0; i < given.length; i++) {
-    prefixes[i] = Math.floor(parseInt(given[i].slice(0, 13), 16) / dropped) * indexSpan + i;
+    const at = i * ADDRESS_BYTES;
+    const high = packed[at] * 0x10000 + packed[at + 1] * 0x100 + packed[at + 2];
+    const low = packed[at + 3] * 0x1000000 + packed[at + 4] * 0x10000 + packed[at + 5] * 0x100 + packed[at + 6];
+    prefixes[i] = Math.floor((high * 2 ** 32 + low) / dropped) * indexSpan + i;
   }
   prefixes.sort();
-  const sorted = new Array<Address>(given.length);
-  for (let i = 0; i < given.length; i++) sorted[i] = given[prefixes[i] % indexSpan];
+  const order = new Uint32Array(given.length);
+  for (let i = 0; i < order.length; i++) order[i] = prefixes[i] % indexSpan;
   const prefixAt = (i: number) => Math.floor(prefixes[i] / indexSpan);
-  for (let start = 0; start < given.length;) {
-    let end = start + 1;
-    while (end < given.length && prefixAt(end) === prefixAt(start)) end++;
-    if (end - start > 1) sorted.slice(start, end).sort().forEach((address, i) => sorted[start + i] = address);
-    start = end;
+  for (let start = 0, end = 1; start < order.length; start = end++) {
+    while (end < order.length && prefixAt(end) === prefixAt(start)) end++;
+    if (end - start > 1) {
+      order.subarray(start, end).sort((a, b) => given[a] < given[b] ? -1 : given[a] > given[b] ? 1 : 0);
+    }
   }
-  return sorted;
+  return order;
 }
 
-function checkAddress(address: Address): void {
-  if (isAddress(address)) return;
-  throw new P2pError("ring_bad_address", `Cannot put "${address}" into a ring: an address is 40 lower-case hex digits`);
+function badAddress(address: Address): P2pError {
+  return new P2pError(
+    "ring_bad_address",
+    `Cannot put "${address}" into a ring: an address is 40 lower-case hex digits`,
+  );
 }
 
 function duplicate(address: Address): P2pError {

@@ -8,9 +8,9 @@ export type VisitHandover = (target: number, until: Uint8Array) => void;
  * Exact: whom the node at index `self` sends to when it answers for every peer after itself and before `until`, in the order
  * of sending. The originator passes its own address as `until`.
  *
- * Bounds are addresses and the last one is passed on as it came, so a peer that only the receiver knows is still reached, and a
- * bound that this ring does not hold does not stretch the segment (spec/raintree.md section 3). Makes no closure and no list:
- * give it one long-lived `visit`.
+ * Bounds are addresses and the last one is passed on as it came, so a bound that this ring does not hold does not stretch the
+ * segment, and a peer that only the last to answer for it knows is still reached: that is the node before it in the ring, whoever
+ * broadcasts (spec/raintree.md section 3). Makes no closure and no list: give it one long-lived `visit`.
  */
 export function visitHandovers(ring: Ring, self: number, until: Uint8Array, visit: VisitHandover): void {
   let size = ring.segmentSize(self, until);

@@ -1,0 +1,58 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { below, seededRandom } from "../../src/base/random.ts";
+import { NonceDeduper } from "../../src/raintree/dedup.ts";
+import { randomNonce } from "../../src/raintree/envelope.ts";
+
+const seed = 0xded;
+
+Deno.test("NonceDeduper.seen() tells a nonce that came before", () => {
+  const deduper = new NonceDeduper({ random: seededRandom(seed) });
+  for (const nonce of [1n, 2n, 1n << 32n, (1n << 64n) - 1n, 0xffff_ffffn]) {
+    assertEquals(deduper.seen(nonce), false, `nonce ${nonce}`);
+    assertEquals(deduper.seen(nonce), true, `nonce ${nonce}`);
+  }
+  assertEquals(deduper.size, 5);
+});
+
+Deno.test("NonceDeduper forgets the oldest first, and a nonce seen again is not younger for it", () => {
+  const deduper = new NonceDeduper({ maxNonces: 3, random: seededRandom(seed) });
+  for (const nonce of [1n, 2n, 3n]) deduper.seen(nonce);
+  assertEquals(deduper.seen(1n), true);
+  assertEquals(deduper.seen(4n), false); // 1 goes
+  assertEquals(deduper.size, 3);
+  assertEquals([2n, 3n, 4n].map((nonce) => deduper.seen(nonce)), [true, true, true]);
+  assertEquals(deduper.seen(1n), false); // 2 goes
+  assertEquals(deduper.seen(2n), false);
+});
+
+Deno.test("NonceDeduper does as a list of the last maxNonces does", () => {
+  const random = seededRandom(seed);
+  for (const maxNonces of [1, 2, 7, 64, 700]) {
+    const deduper = new NonceDeduper({ maxNonces, random });
+    const order: bigint[] = [];
+    const held = new Set<bigint>();
+    for (let i = 0; i < 20_000; i++) {
+      // Few values, so that many come again, some just before and some just after they are forgotten.
+      const nonce = BigInt(1 + below(random, 2 * maxNonces)) << BigInt(below(random, 2) * 32);
+      assertEquals(deduper.seen(nonce), held.has(nonce), `seed ${seed}, max ${maxNonces}, step ${i}`);
+      if (held.has(nonce)) continue;
+      held.add(nonce);
+      if (order.push(nonce) > maxNonces) held.delete(order.shift()!);
+    }
+    assertEquals(deduper.size, maxNonces);
+  }
+});
+
+Deno.test("NonceDeduper remembers its 100,000 by default", () => {
+  const random = seededRandom(seed);
+  const deduper = new NonceDeduper({ random });
+  const nonces = Array.from({ length: 150_000 }, () => randomNonce(random));
+  assertEquals(nonces.filter((nonce) => deduper.seen(nonce)).length, 0);
+  assertEquals(deduper.size, 100_000);
+  assertEquals(nonces.slice(50_000).filter((nonce) => deduper.seen(nonce)).length, 100_000);
+  assertEquals(deduper.seen(nonces[0]), false);
+});
+
+Deno.test("NonceDeduper refuses a size it cannot have", () => {
+  for (const maxNonces of [0, -1, 1.5, NaN, 2 ** 40]) assertThrows(() => new NonceDeduper({ maxNonces }), RangeError);
+});
