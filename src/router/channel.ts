@@ -94,7 +94,9 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
       whenFull = "block",
     } = descriptor;
     for (const [field, value] of Object.entries({ id, priority, sendCapacity, receiveCapacity, messageBytesMax })) {
-      if (!Number.isInteger(value) || value < 1) throw new RangeError(`Channel ${field} is ${value}, it takes an integer from 1`);
+      if (!Number.isInteger(value) || value < 1) {
+        throw new RangeError(`Channel ${field} is ${value}, it takes an integer from 1`);
+      }
     }
     this.lane = { id, priority, sendCapacity, receiveCapacity, messageBytesMax, whenFull };
     this.name = descriptor.name;
@@ -124,7 +126,9 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
 
   /** Queues a message if the peer is connected and there is room; otherwise counts a drop and returns false. */
   trySend(to: Address, message: T): boolean {
-    const offer = this.#tails.has(to) ? "full" : this.#host.socket(to)?.offer(this.lane.id, this.#codec.encode(message)) ?? "not_connected";
+    const offer = this.#tails.has(to)
+      ? "full"
+      : this.#host.socket(to)?.offer(this.lane.id, this.#codec.encode(message)) ?? "not_connected";
     if (offer === "accepted") return true;
     this.#host.dropped(this.lane.id, to, offer);
     return false;

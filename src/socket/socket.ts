@@ -64,6 +64,7 @@ export class Socket implements ConnectionHandler {
   #pongsOwed: number[] = [];
   #pingToSend: number | undefined;
   #turn = 0;
+  #used = false;
   #connection: Connection | undefined;
   #handshaken: Handshaken | undefined;
   #drained: (() => void) | undefined;
@@ -205,6 +206,7 @@ export class Socket implements ConnectionHandler {
       lane.makeRoom(message);
     }
     lane.push(message, this.#turn++);
+    this.#used = true;
     this.#connection!.wake();
     return "accepted";
   }
@@ -222,6 +224,13 @@ export class Socket implements ConnectionHandler {
       this.#owing.add(lane);
       this.#connection!.wake();
     }
+  }
+
+  /** Whether a message was queued or arrived since the last call. */
+  takeUsed(): boolean {
+    const used = this.#used;
+    this.#used = false;
+    return used;
   }
 
   /** Measures a round trip, in milliseconds. Rejects when the socket closes first. */
@@ -251,6 +260,7 @@ export class Socket implements ConnectionHandler {
       throw new ProtocolError("channel_unknown", `Peer sent on channel ${channel}, which this node never offered`);
     }
     const message = lane.push(flags, body);
+    this.#used = true;
     if (message !== undefined) this.#options.onMessage(this, channel, message);
   }
 

@@ -1,0 +1,375 @@
+import { abortable, type Cancel, type Clock, deadline, systemClock } from "../base/clock.ts";
+import { asP2pError, P2pError, ProtocolError } from "../base/errors.ts";
+import { type Logger, logger } from "../base/log.ts";
+import type { Address } from "../identity/address.ts";
+import { type NodeAddress, parseNodeAddress } from "../identity/node_address.ts";
+import type { Admission, DialCandidate } from "../peer/decisions.ts";
+import type { PeerManager } from "../peer/peer_manager.ts";
+import type { KeepAliveOptions } from "../socket/keep_alive.ts";
+import type { QueueKind } from "../socket/scheduler.ts";
+import { Socket, type SocketOptions } from "../socket/socket.ts";
+import { CHANNEL_PROTOCOL_VERSION, type NodeInfo } from "../transport/node_info.ts";
+import type { Connection, Endpoint, Handshaken, Transport } from "../transport/transport.ts";
+import { Channel, type ChannelDescriptor, type ChannelHost } from "./channel.ts";
+import { DropCounter, type Drops } from "./drop_counter.ts";
+import { InboundGate, type InboundGateOptions } from "./inbound_gate.ts";
+
+/** Options of a {@link Router}. Durations in milliseconds. */
+export interface RouterOptions {
+  /** This node. */
+  address: Address;
+  /** The chain; peers of another are refused. */
+  network: string;
+  /** What dials and accepts, by protocol. Closed with the router. */
+  transports: readonly Transport[];
+  /** Who is dialled and kept. Not closed with the router. */
+  peers: PeerManager;
+  /** Time. @default {systemClock} */
+  clock?: Clock;
+  /** How channels share a socket. @default {"wdrr"} */
+  queue?: QueueKind;
+  /** Pings. */
+  keepAlive?: KeepAliveOptions;
+  /** How long a dial may take until the connection stands. @default {5_000} */
+  dialTimeoutMs?: number;
+  /** How long a handshake may take. @default {10_000} */
+  handshakeTimeoutMs?: number;
+  /** How long an orderly close waits for what is queued. @default {1_000} */
+  drainMs?: number;
+  /** Limits on inbound handshakes. */
+  inbound?: InboundGateOptions;
+  /** Whether an illegal socket transition throws (development) or is counted (production). @default {false} */
+  strict?: boolean;
+  /** Node address URLs at which this node may be dialled, asked for at each handshake. @default {() => []} */
+  advertise?: () => readonly string[];
+  /** A peer's socket opened. */
+  onUp?: (socket: Socket) => void;
+  /** A peer has no open socket any more. */
+  onDown?: (peer: Address) => void;
+}
+
+/** Points a peer loses for breaking a protocol. */
+const PENALTY_POINTS = 10;
+
+/**
+ * Owns the sockets: dials, accepts and evicts as the {@link PeerManager} says, and moves envelopes between sockets and channels. (ADR-062)
+ *
+ * Its loops: one listening routine per transport, and the read and the write routine of each socket. Dialling and evicting are no loops but answers to the
+ * manager's {@link PeerManager.onWork} and to one timer.
+ */
+export class Router implements ChannelHost, AsyncDisposable {
+  readonly #options: RouterOptions;
+  readonly #clock: Clock;
+  readonly #peers: PeerManager;
+  readonly #gate: InboundGate;
+  readonly #log: Logger = logger("router");
+  readonly #channels = new Map<number, Channel<unknown>>();
+  /** Every socket that is not closed, with its number at the manager once it is admitted. */
+  readonly #connections = new Map<Socket, number | undefined>();
+  /** The open socket of each peer. */
+  readonly #open = new Map<Address, Socket>();
+  readonly #waiting = new Map<Address, PromiseWithResolvers<Socket>>();
+  readonly #drops = new DropCounter();
+  readonly #work = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  #dialling = false;
+  #pumpQueued = false;
+  #cancelWake: Cancel | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /** Makes a router that accepts after {@link listen} and dials after {@link start}. */
+  constructor(options: RouterOptions) {
+    const { clock = systemClock } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#peers = options.peers;
+    this.#gate = new InboundGate(clock, options.inbound);
+  }
+
+  /** Peers with an open socket. */
+  get connected(): Address[] {
+    return [...this.#open.keys()];
+  }
+
+  /** Inbound connections turned away before their handshake. */
+  get refused(): number {
+    return this.#gate.refused;
+  }
+
+  /** Opens a channel on every socket, present and future. @throws {P2pError} `channel_taken` when the ID is in use. */
+  openChannel<T>(descriptor: ChannelDescriptor<T>): Channel<T> {
+    const channel = new Channel(descriptor, this);
+    if (this.#channels.has(channel.id)) {
+      throw new P2pError("channel_taken", `Channel ${channel.id} is open already`);
+    }
+    this.#channels.set(channel.id, channel as Channel<unknown>);
+    for (const socket of this.#connections.keys()) socket.addLane(channel.lane);
+    return channel;
+  }
+
+  /** Accepts at an endpoint. Returns it with the port the system chose. @throws {P2pError} what `Transport.listen` throws; `transport_unknown`. */
+  listen(endpoint: Endpoint): Promise<Endpoint> {
+    return this.#transport(endpoint.protocol).listen(endpoint, (connection) => {
+      this.#track(this.#accept(connection));
+    });
+  }
+
+  /** Begins to dial whom the manager names. */
+  start(): void {
+    this.#dialling = true;
+    this.#peers.onWork(() => this.#queuePump());
+    this.#queuePump();
+  }
+
+  /** The open socket of a peer. */
+  socket(peer: Address): Socket | undefined {
+    return this.#open.get(peer);
+  }
+
+  /** All open sockets. */
+  sockets(): Iterable<Socket> {
+    return this.#open.values();
+  }
+
+  /**
+   * The socket of a peer, dialled now if there is none.
+   *
+   * @throws {P2pError} (as a rejection) `peer_unknown`, `peer_banned`, `peer_unreachable`, what dial and handshake fail with, `router_stopped`, `deadline`;
+   * the signal's reason.
+   */
+  async connect(peer: Address, signal?: AbortSignal): Promise<Socket> {
+    const open = this.#open.get(peer);
+    if (open !== undefined) return open;
+    if (this.#stop.signal.aborted) throw stopped();
+    this.#peers.dialNow(peer);
+    let waiting = this.#waiting.get(peer);
+    if (waiting === undefined) {
+      waiting = Promise.withResolvers<Socket>();
+      waiting.promise.catch(() => {}); // told to those who wait below
+      this.#waiting.set(peer, waiting);
+    }
+    const { dialTimeoutMs = 5_000, handshakeTimeoutMs = 10_000 } = this.#options;
+    using limit = deadline(this.#clock, dialTimeoutMs + handshakeTimeoutMs, `Connecting to ${peer}`, signal);
+    return await abortable(waiting.promise, limit.signal);
+  }
+
+  /** Messages dropped so far, by channel, peer and reason. */
+  drops(): Drops[] {
+    const rows = new DropCounter();
+    for (const { channel, peer, reason, count } of this.#drops.rows()) rows.add(channel, peer, reason, count);
+    for (const socket of this.#connections.keys()) countLaneDrops(rows, socket);
+    return rows.rows();
+  }
+
+  /** Stops listening and dialling, drains and closes every socket. Idempotent, takes at most the drain time and a moment. */
+  stop(): Promise<void> {
+    return this.#stopped ??= this.#shut();
+  }
+
+  /** Stops. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** For channels: counts a drop. */
+  dropped(channel: number, peer: Address, reason: string): void {
+    this.#drops.add(channel, peer, reason);
+  }
+
+  /** For channels: a peer sent what a codec refuses. */
+  misbehaved(socket: Socket, error: Error): void {
+    this.#log.warn("peer {peer} sent a malformed message: {error}", { peer: socket.address, error: error.message });
+    this.#peers.report(socket.address, { kind: "bad", points: PENALTY_POINTS, reason: error.message });
+  }
+
+  /** For channels: the application's handler threw. */
+  handlerFailed(channel: string, error: Error): void {
+    this.#log.error("handler of channel {channel} threw: {error}", { channel, error });
+  }
+
+  #queuePump(): void {
+    if (this.#pumpQueued || !this.#dialling) return;
+    this.#pumpQueued = true;
+    queueMicrotask(() => {
+      this.#pumpQueued = false;
+      this.#pump();
+    });
+  }
+
+  /** Does what the manager has for us now and sets the timer for what comes later. */
+  #pump(): void {
+    if (this.#stop.signal.aborted) return;
+    for (let dial = this.#peers.dialNext(); dial !== undefined; dial = this.#peers.dialNext()) {
+      this.#track(this.#dial(dial));
+    }
+    for (const [peer, socket] of this.#open) if (socket.takeUsed()) this.#peers.markUsed(peer);
+    for (let eviction = this.#peers.evictNext(); eviction !== undefined; eviction = this.#peers.evictNext()) {
+      const { id, connection, reason } = eviction;
+      this.#log.info("evicting peer {peer}: {reason}", { peer: id, reason });
+      this.#retire(connection);
+    }
+    this.#cancelWake?.();
+    const wakeMs = this.#peers.nextWakeMs();
+    this.#cancelWake = wakeMs === undefined ? undefined : this.#clock.after(Math.max(1, wakeMs), () => this.#pump());
+  }
+
+  async #dial({ address }: DialCandidate): Promise<void> {
+    const socket = this.#socket();
+    const peer = address.id;
+    try {
+      const { dialTimeoutMs = 5_000 } = this.#options;
+      {
+        using limit = deadline(this.#clock, dialTimeoutMs, `Dialling ${peer}`, this.#stop.signal);
+        await socket.dial(this.#transport(address.protocol), address, limit.signal);
+      }
+      await this.#authenticate(socket, peer);
+    } catch (caught) {
+      const error = asP2pError("dial_failed", caught);
+      this.#log.debug("dialling peer {peer} failed: {error}", { peer, error: error.message });
+      this.#peers.dialFailed(address, error);
+      if (error.code === "handshake_wrong_network") this.#peers.inactivate(peer, error.message);
+      // A connection that the peer opened meanwhile answers for the dial as well.
+      if (!this.#open.has(peer)) this.#answer(peer, error);
+      return;
+    }
+    await this.#admit(socket, this.#peers.dialed(peer, socket.remote.publicKey));
+  }
+
+  async #accept(connection: Connection): Promise<void> {
+    const entered = this.#gate.enter(connection.remoteEndpoint.host ?? "");
+    if (typeof entered === "string") {
+      return connection.close(new P2pError(entered, "Too many inbound connections"));
+    }
+    const socket = this.#socket();
+    socket.accept(connection);
+    let remote: Handshaken;
+    try {
+      remote = await this.#authenticate(socket);
+    } catch (caught) {
+      this.#log.debug("inbound handshake failed: {error}", { error: asP2pError("handshake_failed", caught).message });
+      return;
+    } finally {
+      entered();
+    }
+    const endpoints = remote.info.listen.flatMap((url) => parsedOrNone(url));
+    await this.#admit(socket, this.#peers.accepted(remote.address, { publicKey: remote.publicKey, endpoints }));
+  }
+
+  async #authenticate(socket: Socket, expected?: Address): Promise<Handshaken> {
+    const { handshakeTimeoutMs = 10_000 } = this.#options;
+    using limit = deadline(this.#clock, handshakeTimeoutMs, "The handshake", this.#stop.signal);
+    return await socket.authenticate(this.#info(), limit.signal, expected);
+  }
+
+  async #admit(socket: Socket, admission: Admission): Promise<void> {
+    const { address } = socket;
+    if (!admission.admitted || this.#stop.signal.aborted) {
+      await socket.close();
+      return;
+    }
+    const replaced = this.#open.get(address);
+    this.#connections.set(socket, admission.connection);
+    socket.admit();
+    this.#open.set(address, socket);
+    socket.open();
+    if (admission.replaces !== undefined) this.#retire(admission.replaces);
+    this.#peers.ready(address, admission.connection);
+    this.#answer(address, socket);
+    if (replaced === undefined) this.#options.onUp?.(socket);
+  }
+
+  /** Closes a connection in order: what it has accepted is still written. */
+  #retire(connection: number): void {
+    for (const [socket, number] of this.#connections) {
+      if (number === connection) this.#track(socket.close());
+    }
+  }
+
+  #socket(): Socket {
+    const { queue, keepAlive, drainMs, strict } = this.#options;
+    const options: SocketOptions = {
+      clock: this.#clock,
+      queue,
+      keepAlive,
+      drainMs,
+      strict,
+      lanes: [...this.#channels.values()].map((channel) => channel.lane),
+      onMessage: (socket, channel, message) => this.#channels.get(channel)!.deliver(socket, message),
+      onClosed: (socket, reason) => this.#closed(socket, reason),
+    };
+    const socket = new Socket(options);
+    this.#connections.set(socket, undefined);
+    return socket;
+  }
+
+  #closed(socket: Socket, reason: P2pError | undefined): void {
+    const connection = this.#connections.get(socket);
+    this.#connections.delete(socket);
+    countLaneDrops(this.#drops, socket);
+    if (connection === undefined) return; // never admitted: told by dial or accept
+    const { address } = socket;
+    const current = this.#open.get(address);
+    if (current === socket) this.#open.delete(address);
+    if (reason instanceof ProtocolError) {
+      this.#log.warn("peer {peer} broke the protocol: {error}", { peer: address, error: reason.message });
+      this.#peers.report(address, { kind: "bad", points: PENALTY_POINTS, reason: reason.message });
+    }
+    this.#peers.disconnected(address, connection);
+    if (current === socket) this.#options.onDown?.(address);
+  }
+
+  #answer(peer: Address, result: Socket | P2pError): void {
+    const waiting = this.#waiting.get(peer);
+    this.#waiting.delete(peer);
+    if (result instanceof P2pError) waiting?.reject(result);
+    else waiting?.resolve(result);
+  }
+
+  #info(): NodeInfo {
+    const { address, network, advertise = () => [] } = this.#options;
+    const channels = [...this.#channels.values()].map(({ lane }) => ({ id: lane.id, capacity: lane.receiveCapacity }));
+    return { version: CHANNEL_PROTOCOL_VERSION, network, address, listen: advertise(), channels };
+  }
+
+  #transport(protocol: string): Transport {
+    const transport = this.#options.transports.find(({ protocols }) => protocols.includes(protocol));
+    if (transport !== undefined) return transport;
+    throw new P2pError("transport_unknown", `No transport for protocol "${protocol}"`);
+  }
+
+  /** Remembers work under way until it has ended; it handles its own failures. */
+  #track(work: Promise<void>): void {
+    this.#work.add(work);
+    void work.finally(() => this.#work.delete(work));
+  }
+
+  async #shut(): Promise<void> {
+    this.#stop.abort(stopped());
+    this.#cancelWake?.();
+    for (const peer of [...this.#waiting.keys()]) this.#answer(peer, stopped());
+    await Promise.all(this.#options.transports.map((transport) => transport.close()));
+    await Promise.all([...this.#connections.keys()].map((socket) => socket.close()));
+    for (const channel of this.#channels.values()) channel.close();
+    await Promise.all(this.#work);
+  }
+}
+
+function countLaneDrops(into: DropCounter, socket: Socket): void {
+  for (const lane of socket.sendLanes) {
+    if (lane.droppedOldest + lane.droppedClosed === 0) continue;
+    into.add(lane.options.id, socket.address, "drop_oldest", lane.droppedOldest);
+    into.add(lane.options.id, socket.address, "closed", lane.droppedClosed);
+  }
+}
+
+function parsedOrNone(url: string): NodeAddress[] {
+  try {
+    return [parseNodeAddress(url)];
+  } catch {
+    return []; // hearsay of a later release or of a liar: of no use either way
+  }
+}
+
+function stopped(): P2pError {
+  return new P2pError("router_stopped", "Router is stopped");
+}
