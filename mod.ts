@@ -8,7 +8,12 @@
 
 export * from "./src/base/errors.ts";
 export * from "./src/identity/address.ts";
+export * from "./src/identity/node_address.ts";
 export * from "./src/identity/node_key.ts";
+export * from "./src/identity/peer_id.ts";
+export * from "./src/module/config.ts";
+export * from "./src/module/config_error.ts";
+export * from "./src/module/load_config.ts";
 
 if (import.meta.main) {
   const { runProcess } = await import("./src/cli/main.ts");
