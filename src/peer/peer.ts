@@ -73,3 +73,11 @@ export function newPeer(record: PeerRecord, wanted: boolean): Peer {
     worth: 0,
   };
 }
+
+/** Lets no dial of the endpoint happen before `untilMs`; forgets what it knew of endpoints that the peer has no more. */
+export function delayEndpoint(peer: Peer, endpoint: PeerEndpoint, untilMs: number): void {
+  for (const known of peer.retryAtMs.keys()) {
+    if (!peer.record.endpoints.includes(known)) peer.retryAtMs.delete(known);
+  }
+  if (peer.record.endpoints.includes(endpoint)) peer.retryAtMs.set(endpoint, untilMs);
+}

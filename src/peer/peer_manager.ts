@@ -10,7 +10,7 @@ import type { AcceptedPeer, AddOptions, Admission, DialCandidate, Eviction, Peer
 import { explainPeer, type PeerExplanation, type PeerStatus, statusOf } from "./explain.ts";
 import { Links } from "./links.ts";
 import { MemoryPeerStore } from "./memory_peer_store.ts";
-import { isPinned, type Link, newPeer, type Peer, tierOf } from "./peer.ts";
+import { delayEndpoint, isPinned, type Link, newPeer, type Peer, tierOf } from "./peer.ts";
 import { PeerBook } from "./peer_book.ts";
 import { type PeerManagerOptions, withDefaults } from "./peer_manager_options.ts";
 import {
@@ -23,7 +23,7 @@ import {
 } from "./peer_record.ts";
 import type { PeerStore } from "./peer_store.ts";
 import { PeerSubscribers, type PeerUpdates } from "./peer_updates.ts";
-import { peerBanned, peerDuplicate, peerSelf, peersFull, peerUnknown, peerUnreachable } from "./refusals.ts";
+import { assertDialable, peerBanned, peerDuplicate, peerNotDialing, peerSelf, peersFull } from "./refusals.ts";
 import { applyReport, type PeerReport, SCORE_MIN } from "./scores.ts";
 import { StoreWriter } from "./store_writer.ts";
 import { tieBreak } from "./tie_break.ts";
@@ -106,7 +106,7 @@ export class PeerManager implements Disposable {
     if (named) record.persistent = persistent;
     if (named && persistent) record.inactive = undefined;
     // A new address of a peer that matters is tried at once, whatever became of the old ones.
-    if (isPinned(peer)) this.#book.hurry(peer);
+    if (isPinned(peer) || dropped) this.#book.hurry(peer);
     this.#book.keep(peer);
     this.#work();
     return true;
@@ -126,12 +126,11 @@ export class PeerManager implements Disposable {
   /** Has a known peer dialled ahead of all others, because somebody waits. Does nothing if it is connected. @throws {P2pError} `peer_unknown`, `peer_banned`, `peer_unreachable` (no endpoint) */
   dialNow(id: Address): void {
     const peer = this.#book.get(id);
-    if (peer === undefined) throw peerUnknown(id);
-    if (peer.link !== undefined || peer.dialing !== undefined) return;
-    if (this.#book.isBanned(peer)) throw peerBanned(peer.record, this.#clock.wall());
-    if (peer.record.endpoints.length === 0) throw peerUnreachable(id);
-    peer.requested = true;
-    this.#book.place(peer);
+    if (peer?.link !== undefined || peer?.dialing !== undefined) return;
+    if (peer !== undefined) this.#book.isBanned(peer);
+    assertDialable(id, peer?.record, this.#clock.wall());
+    peer!.requested = true;
+    this.#book.place(peer!);
     this.#work();
   }
 
@@ -166,7 +165,7 @@ export class PeerManager implements Disposable {
     if (peer.link === undefined) {
       endpointFailed(endpoint, asError(error), this.#clock.wall());
       peer.failedAtMs = this.#clock.now();
-      peer.retryAtMs.set(endpoint, peer.failedAtMs + this.#backoffMs(peer, endpoint.failures));
+      delayEndpoint(peer, endpoint, peer.failedAtMs + this.#backoffMs(peer, endpoint.failures));
     }
     this.#book.keep(peer);
     this.#work();
@@ -327,14 +326,13 @@ export class PeerManager implements Disposable {
     if (this.#dialing >= this.#options.maxDialing) return undefined;
     const peer = this.#book.due();
     if (peer === undefined) return undefined;
-    const now = this.#clock.now();
     if (tierOf(peer) === 0) {
       const { inbound, outbound } = this.#links.tally();
       const connected = inbound + outbound + this.#dialing;
       // Enough is connected for a peer that nobody asked for, unless it is better than what there is.
       if (connected >= this.#options.keepConnected && connected < this.#options.maxConnected) return undefined;
     }
-    return this.#links.hasRoom(peer, "outbound", this.#dialing, now) ? peer : undefined;
+    return this.#links.hasRoom(peer, "outbound", this.#dialing, this.#clock.now()) ? peer : undefined;
   }
 
   #admit(peer: Peer, direction: Direction, publicKey: Uint8Array | undefined): Admission {
@@ -348,14 +346,9 @@ export class PeerManager implements Disposable {
       return this.#refuse(peerBanned(record, this.#clock.wall()));
     }
     if (old !== undefined && old.eviction === undefined) {
-      const stays = tieBreak({
-        self: this.#self,
-        remote: record.id,
-        old: old.direction,
-        new: direction,
-        oldAgeMs: now - old.sinceMs,
-        simultaneousMs: this.#options.simultaneousMs,
-      });
+      const oldAgeMs = now - old.sinceMs;
+      const ends = { self: this.#self, remote: record.id, old: old.direction, new: direction };
+      const stays = tieBreak({ ...ends, oldAgeMs, simultaneousMs: this.#options.simultaneousMs });
       if (stays === "old") {
         this.#book.keep(peer);
         return this.#refuse(peerDuplicate(record.id, old.direction));

@@ -27,14 +27,12 @@ export function peersFull(id: Address, limits: { maxConnected: number; maxInboun
   );
 }
 
-/** A peer that cannot be dialled because nothing is known of it. */
-export function peerUnknown(id: Address): P2pError {
-  return new P2pError("peer_unknown", `Peer ${id} is not known`);
-}
-
-/** A peer that cannot be dialled because no endpoint of it is known. */
-export function peerUnreachable(id: Address): P2pError {
-  return new P2pError("peer_unreachable", `No endpoint of peer ${id} is known`, {
+/** Refuses to dial on request what cannot be dialled. @throws {P2pError} `peer_unknown`, `peer_banned`, `peer_unreachable` */
+export function assertDialable(id: Address, record: PeerRecord | undefined, wall: number): void {
+  if (record === undefined) throw new P2pError("peer_unknown", `Peer ${id} is not known`);
+  if (record.ban !== undefined) throw peerBanned(record, wall);
+  if (record.endpoints.length > 0) return;
+  throw new P2pError("peer_unreachable", `No endpoint of peer ${id} is known`, {
     hint: "It can be reached once it connects by itself or its address is added",
   });
 }
