@@ -1,3 +1,4 @@
+import { abortable } from "../base/clock.ts";
 import { P2pError } from "../base/errors.ts";
 
 /** All a command knows of the world around it, so that tests run commands in process. */
@@ -6,7 +7,7 @@ export interface Io {
   stdout(text: string): void;
   /** Writes `text` as it is: progress, warnings, errors. */
   stderr(text: string): void;
-  /** All of standard input as text. */
+  /** All of standard input as text. Rejects with the signal's reason when that aborts. */
   stdin(): Promise<string>;
   /** An environment variable; undefined also where we may not read it. */
   env(name: string): string | undefined;
@@ -23,7 +24,7 @@ export function systemIo(signal: AbortSignal): Io {
   return {
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
-    stdin: () => new Response(Deno.stdin.readable).text(),
+    stdin: () => abortable(new Response(Deno.stdin.readable).text(), signal),
     env: readEnv,
     signal,
     isTerminal: { stdout: Deno.stdout.isTerminal(), stderr: Deno.stderr.isTerminal() },
@@ -60,12 +61,8 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
   }
 }
 
-/** A process without `--allow-env` simply has no variables: that is the safe default, not a failure. */
-function readEnv(name: string): string | undefined {
-  try {
-    return Deno.env.get(name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return undefined;
-    throw error;
-  }
+/** A variable we may not read counts as not set: optional ones are no reason to ask the person for a permission. */
+function readEnv(variable: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  return state === "granted" ? Deno.env.get(variable) : undefined;
 }

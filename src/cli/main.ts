@@ -15,6 +15,10 @@ const commands: Record<string, Load> = {
   keys: () => import("./keys_command.ts"),
 };
 
+function commandNames(): string[] {
+  return Object.keys(commands).filter((name) => name !== "");
+}
+
 /**
  * Runs one command and resolves to the process's exit code (`exit_codes.ts`). Without a command's name it is the main job:
  * a network of validators on this machine. Failures are shown on `io.stderr`, with a stack trace only under `--debug` or `P2P_DEBUG`.
@@ -48,7 +52,7 @@ async function dispatch(args: string[], io: Io): Promise<number> {
   const name = first.startsWith("-") ? "" : first;
   if (!Object.hasOwn(commands, name)) {
     throw new UsageError(
-      name === "" ? "Name a command" : `Unknown command "${name}"${didYouMean(name, Object.keys(commands))}`,
+      `Unknown command "${name}"${didYouMean(name, commandNames())}`,
       `Run "${PROGRAM} --help" for the commands`,
     );
   }
@@ -78,7 +82,7 @@ function asksForHelp(args: string[]): boolean {
 
 async function renderCommands(io: Io): Promise<string> {
   const { bold } = palette(io);
-  const others = Object.keys(commands).filter((name) => name !== "");
+  const others = commandNames();
   const width = Math.max(...others.map((name) => name.length));
   const lines = await Promise.all(others.map(async (name) => {
     const { command } = await commands[name]();

@@ -60,6 +60,41 @@ Deno.test("main() colours only what a terminal shows, and nothing under NO_COLOR
   }
 });
 
+Deno.test("main() exits with 130 and without a message when the interrupt ends the command", async () => {
+  const stop = new AbortController();
+  const { io, err } = fakeIo({ signal: stop.signal });
+  io.stdin = () => {
+    stop.abort(new P2pError("interrupted", "Interrupted"));
+    return Promise.reject(stop.signal.reason);
+  };
+  assertEquals([await main(["keys", "show", "-"], io), err()], [130, ""]);
+});
+
+Deno.test("interruptSignal() aborts at the first SIGTERM, and the second one ends the process", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  const module = new URL("../../src/cli/io.ts", import.meta.url);
+  const code = `
+    import { interruptSignal } from ${JSON.stringify(module)};
+    const alive = setInterval(() => {}, 1000);
+    const { signal } = interruptSignal(() => Deno.exit(130));
+    signal.addEventListener("abort", () => console.log("aborted " + signal.reason.code));
+    console.log("ready");
+  `;
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--config", config, code],
+    stdout: "piped",
+  }).spawn();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+  assertEquals((await lines.next()).value, "ready\n");
+  child.kill("SIGTERM");
+  assertEquals((await lines.next()).value, "aborted interrupted\n");
+  child.kill("SIGTERM");
+  assertEquals(await lines.next(), { done: true, value: undefined });
+  assertEquals((await child.status).code, 130);
+});
+
 Deno.test("exitCodeOf() is 130 for an interrupt, also as the cause of another failure", () => {
   const reason = new P2pError("interrupted", "Interrupted");
   assertEquals(exitCodeOf(reason), 130);
