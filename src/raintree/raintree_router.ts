@@ -1,4 +1,5 @@
 import { asError, P2pError, ProtocolError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
 import { type Address, addressToBytes } from "../identity/address.ts";
 import { ACCEPTED, type Channel } from "../router/channel.ts";
 import { CopyCounter } from "./copy_counter.ts";
@@ -25,6 +26,8 @@ export interface RainTreeRouterOptions {
   dataBytesMax?: number;
   /** How many broadcasts are remembered, so that each is passed on once. @default {100000} */
   maxNonces?: number;
+  /** Keys the table of what was passed on. @default {systemRandom} */
+  random?: Random;
   /** A payload arrived, perhaps again. Returns whether it was new. */
   onPayload(envelope: PocketEnvelope, from: Address): boolean;
   /** A peer sent what is not a valid message. */
@@ -83,7 +86,7 @@ export class RainTreeRouter {
     this.#isV1 = isV1;
     this.#mode = mode;
     this.#dataBytesMax = dataBytesMax;
-    this.#served = new NonceDeduper({ maxNonces });
+    this.#served = new NonceDeduper({ maxNonces, random: options.random });
     this.#copies = new CopyCounter(maxNonces);
     this.setRing(options.ring);
     this.#channel.handle((message, from) => this.receive(message, from));
@@ -142,7 +145,7 @@ export class RainTreeRouter {
     try {
       const { level, data, until } = decodeRainTreeMessage(bytes, { dataBytesMax: this.#dataBytesMax });
       const envelope = decodeEnvelope(data);
-      if (until !== undefined) this.#serveSegment(envelope.nonce, until, data);
+      if (until !== undefined) this.#serveSegment(envelope.nonce, until, data, from);
       else if (level > 0) this.#serveLevel(envelope.nonce, level, data);
       if (!this.#options.onPayload(envelope, from)) this.stats.redundant++;
     } catch (caught) {
@@ -157,17 +160,23 @@ export class RainTreeRouter {
     this.#channel.close();
   }
 
-  #serveSegment(nonce: bigint, until: Uint8Array, data: Uint8Array): void {
-    if (equal(until, this.#selfBytes)) {
-      throw new ProtocolError("raintree_bad_until", "Message hands over the whole ring, which only its originator has");
-    }
+  #serveSegment(nonce: bigint, until: Uint8Array, data: Uint8Array, from: Address): void {
     if (this.#index < 0) return;
+    const ring = this.#ring;
+    const sender = ring.indexOf(from);
+    // Nobody hands over what holds himself: that would go round. The whole ring is such a segment.
+    if (sender >= 0 && ring.segmentSize(this.#index, until) > ring.indexAt(sender - this.#index, 0)) {
+      throw new ProtocolError(
+        "raintree_bad_until",
+        `Message of ${from} hands over a segment that holds ${from} itself`,
+      );
+    }
     if (this.#served.seen(nonce)) {
       this.stats.suppressed++;
       return;
     }
     this.#data = data;
-    visitHandovers(this.#ring, this.#index, until, this.#handOver);
+    visitHandovers(ring, this.#index, until, this.#handOver);
   }
 
   #serveLevel(nonce: bigint, level: number, data: Uint8Array): void {
@@ -218,9 +227,4 @@ export class RainTreeRouter {
       throw new P2pError("raintree_too_large", `Payload has ${data.length} bytes, the limit is ${this.#dataBytesMax}`);
     }
   }
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  for (let i = 0; i < b.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

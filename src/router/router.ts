@@ -48,6 +48,9 @@ export interface RouterOptions {
   onDown?: (peer: Address) => void;
 }
 
+/** How long a connection that lost the tie-break is still listened to. */
+const RETIRE_MS = 500;
+
 /** Points a peer loses for breaking a protocol. */
 const PENALTY_POINTS = 10;
 
@@ -272,7 +275,8 @@ export class Router implements ChannelHost, AsyncDisposable {
     socket.admit();
     this.#open.set(address, socket);
     socket.open();
-    if (admission.replaces !== undefined) this.#retire(admission.replaces);
+    // The peer may not have noticed yet that there are two: what it still sends on the old one is heard.
+    if (admission.replaces !== undefined) this.#clock.after(RETIRE_MS, () => this.#retire(admission.replaces!));
     this.#peers.ready(address, admission.connection);
     this.#answer(address, socket);
     if (replaced === undefined) this.#options.onUp?.(socket);

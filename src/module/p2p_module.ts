@@ -1,0 +1,234 @@
+import { type Clock, systemClock } from "../base/clock.ts";
+import { asError, P2pError } from "../base/errors.ts";
+import { type Random, systemRandom } from "../base/random.ts";
+import { Routines } from "../base/routines.ts";
+import type { Address } from "../identity/address.ts";
+import { formatNodeAddress, type NodeAddress } from "../identity/node_address.ts";
+import type { CurrentHeightProvider, PeerstoreProvider } from "../peer/peerstore_provider.ts";
+import type { RainTreeStats } from "../raintree/raintree_router.ts";
+import type { Ring } from "../raintree/ring.ts";
+import type { Router } from "../router/router.ts";
+import type { MemoryNetwork } from "../transport/memory/memory_transport.ts";
+import { type Bus, type Content, LocalBus } from "./bus.ts";
+import type { P2PConfig, P2PConfigInput } from "./config.ts";
+import type { NodeEvent } from "./events.ts";
+import { parseConfig } from "./load_config.ts";
+import type { RequestHandler, RequestOptions } from "./requests.ts";
+import { RunningNode } from "./running_node.ts";
+import { newTelemetry, type Telemetry } from "./telemetry.ts";
+
+/** What an application injects beside the configuration. */
+export interface P2PModuleOptions {
+  /** Where events go. @default {a LocalBus, see P2PModule.bus} */
+  bus?: Bus;
+  /** Who is staked at a height. @default {the configuration's genesis file; nobody without one} */
+  peerstore?: PeerstoreProvider;
+  /** The height of the chain. @default {always 0} */
+  heights?: CurrentHeightProvider;
+  /** The network of nodes in this process, for `connection_type: memory`. */
+  memory?: MemoryNetwork;
+  /** Time. @default {systemClock} */
+  clock?: Clock;
+  /** Randomness of nonces, jitter and back-off. @default {systemRandom} */
+  random?: Random;
+  /** Whether illegal socket transitions throw (development) or are counted (production). @default {false} */
+  strict?: boolean;
+}
+
+/** The parts of {@link P2PModuleOptions} with every default filled in. */
+export type P2PModuleParts = Required<Omit<P2PModuleOptions, "memory" | "peerstore" | "heights">> & P2PModuleOptions;
+
+/**
+ * The peer-to-peer module of a node: broadcasts to every staked peer along the RainTree, sends to one, asks one, and publishes what it receives
+ * on the bus, once each. (seeds/004, spec/module.md section 1.)
+ *
+ * @example
+ * ```ts no-eval
+ * import { NodeKey, P2PModule } from "@raintree/p2p";
+ * await using node = P2PModule.create({ private_key: NodeKey.generate(), port: 42069, genesis_file: "genesis.json" });
+ * await node.start();
+ * node.broadcast({ typeUrl: "type.googleapis.com/shared.Text", value: new TextEncoder().encode("block 7") });
+ * ```
+ */
+export class P2PModule implements AsyncDisposable {
+  /** Counters under the names of Pocket's dashboards. They outlive a restart of the module. */
+  readonly telemetry: Telemetry = newTelemetry();
+  /** The long-running loops of the node: with 5 peers 11, one listening, five reading, five writing. */
+  readonly routines: Routines = new Routines();
+  readonly #config: P2PConfig;
+  readonly #parts: P2PModuleParts;
+  #requestHandler: RequestHandler | undefined;
+  #node: RunningNode | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(config: P2PConfig, parts: P2PModuleParts) {
+    this.#config = config;
+    this.#parts = parts;
+  }
+
+  /** Checks the configuration, all of it. Opens nothing yet. @throws {ConfigError} `config_invalid` with every wrong field. */
+  static create(config: P2PConfigInput, options: P2PModuleOptions = {}): P2PModule {
+    const {
+      bus = new LocalBus(),
+      clock = systemClock,
+      random = systemRandom,
+      strict = false,
+    } = options;
+    return new P2PModule(parseConfig(config), { ...options, bus, clock, random, strict });
+  }
+
+  /** Who this node is. */
+  get address(): Address {
+    return this.#config.private_key.address;
+  }
+
+  /** Where this node may be dialled; once it has started. @throws {P2pError} `module_not_started`, `module_client_only` */
+  get nodeAddress(): NodeAddress {
+    return this.#running.nodeAddress;
+  }
+
+  /** {@link nodeAddress} as a URL: `tcp://address@host:port`. */
+  get url(): string {
+    return formatNodeAddress(this.nodeAddress);
+  }
+
+  /** Where events go. */
+  get bus(): Bus {
+    return this.#parts.bus;
+  }
+
+  /** Whether the module is started. */
+  get started(): boolean {
+    return this.#node !== undefined;
+  }
+
+  /** The router under it, for channels of the application's own and for what is connected. @throws {P2pError} `module_not_started` */
+  get router(): Router {
+    return this.#running.router;
+  }
+
+  /** The staked peers as this node sees them. @throws {P2pError} `module_not_started` */
+  get ring(): Ring {
+    return this.#running.raintree.ring;
+  }
+
+  /** Whether this node is staked at the current height. @throws {P2pError} `module_not_started` */
+  get staked(): boolean {
+    return this.ring.has(this.address);
+  }
+
+  /** What RainTree read and wrote since the start. @throws {P2pError} `module_not_started` */
+  get raintree(): Readonly<RainTreeStats> {
+    return this.#running.raintree.stats;
+  }
+
+  /** Why peers are not being stored now (full disk); `undefined` while all is well. @throws {P2pError} `module_not_started` */
+  get storeFailure(): P2pError | undefined {
+    return this.#running.storeFailure;
+  }
+
+  /**
+   * Opens the node: listens, learns the staked set, and dials whom it needs. A stopped module can be started again.
+   *
+   * @throws {P2pError} `module_started` when it is; `port_in_use`, `port_forbidden`, `store_unwritable`, `store_corrupt`, `genesis_invalid`, what the providers throw.
+   * Nothing is left open then.
+   */
+  start(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#node !== undefined) throw new P2pError("module_started", "P2P module is started already");
+      this.#node = await RunningNode.open(this.#config, this.#parts, this.routines, this.telemetry);
+      this.#node.onRequest(this.#requestHandler);
+    });
+  }
+
+  /**
+   * Closes RainTree, then the router with all sockets, which write what they have accepted, then the store. At most 2 s.
+   *
+   * @throws {P2pError} `module_not_started` when it is not; an AggregateError of whatever failed to close.
+   */
+  stop(): Promise<void> {
+    return this.#inTurn(async () => {
+      const node = this.#running;
+      this.#node = undefined;
+      await node.close();
+    });
+  }
+
+  /** Stops if started. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.started) await this.stop();
+  }
+
+  /**
+   * Sends a message to every staked peer. Returns when it is queued; the bus of each gets it once.
+   *
+   * @throws {P2pError} `module_not_started`, `raintree_not_staked`, `raintree_too_large`
+   */
+  broadcast(content: Content): void {
+    this.#running.broadcast(content);
+  }
+
+  /**
+   * Sends a message to one peer: along RainTree between staked peers, otherwise directly. Resolves when it is queued for the peer.
+   *
+   * @throws {P2pError} (as a rejection) `module_not_started`, `peer_unknown`, what the dial fails with.
+   */
+  async send(to: Address, content: Content): Promise<void> {
+    await this.#running.send(to, content);
+  }
+
+  /**
+   * Asks one peer and resolves with its answer.
+   *
+   * @throws {P2pError} (as a rejection) `module_not_started`, `request_timeout`, `request_failed`, `peer_unknown`, what the dial fails with; the signal's reason.
+   */
+  request(to: Address, content: Content, options?: RequestOptions): Promise<Content> {
+    return this.#node === undefined ? Promise.reject(notStarted()) : this.#node.requests.ask(to, content, options);
+  }
+
+  /** Answers requests of peers from now on, also after a restart; one handler, `undefined` for none. */
+  onRequest(handler: RequestHandler | undefined): void {
+    this.#requestHandler = handler;
+    this.#node?.onRequest(handler);
+  }
+
+  /** Takes in a peer that is not staked, so that it can be sent to; `persistent` keeps it connected for ever. */
+  addPeer(address: NodeAddress, options: { persistent?: boolean } = {}): void {
+    this.#running.peers.add(address, options);
+  }
+
+  /**
+   * Acts on an event of the node's other modules: a new height changes the staked set, and opens or closes RainTree for this node; the transition
+   * to `P2P_Bootstrapping` has the peers found and answers with `bootstrapped` on the bus.
+   *
+   * @throws {P2pError} (as a rejection) `module_not_started`, `event_unknown`, what the providers throw.
+   */
+  async handleEvent(event: NodeEvent): Promise<void> {
+    const node = this.#running;
+    switch (event.type) {
+      case "ConsensusNewHeightEvent":
+        return await node.moveTo(event.height);
+      case "StateMachineTransitionEvent":
+        if (event.newState === "P2P_Bootstrapping") await node.bootstrap();
+        return;
+      default:
+        throw new P2pError("event_unknown", `P2P module does not handle "${(event as { type: unknown }).type}"`);
+    }
+  }
+
+  get #running(): RunningNode {
+    if (this.#node === undefined) throw notStarted();
+    return this.#node;
+  }
+
+  /** One after the other: a stop during a start waits for it. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(asError);
+    return turn;
+  }
+}
+
+function notStarted(): P2pError {
+  return new P2pError("module_not_started", "P2P module is not started", { hint: "Call start() first" });
+}

@@ -1,0 +1,275 @@
+import { P2pError } from "../base/errors.ts";
+import { type Logger, logger } from "../base/log.ts";
+import type { Routines } from "../base/routines.ts";
+import type { Address } from "../identity/address.ts";
+import { formatNodeAddress, type NodeAddress, parseNodeAddress } from "../identity/node_address.ts";
+import { parseServiceUrl } from "../identity/service_url.ts";
+import { MemoryPeerStore } from "../peer/memory_peer_store.ts";
+import { PeerManager } from "../peer/peer_manager.ts";
+import type { PeerStore } from "../peer/peer_store.ts";
+import { StaticProvider } from "../peer/static_provider.ts";
+import { NonceDeduper } from "../raintree/dedup.ts";
+import { decodeEnvelope, encodeEnvelope, type PocketEnvelope, randomNonce } from "../raintree/envelope.ts";
+import { RainTreeRouter } from "../raintree/raintree_router.ts";
+import { Ring } from "../raintree/ring.ts";
+import type { Channel } from "../router/channel.ts";
+import { bytesCodec } from "../router/codec.ts";
+import { Router } from "../router/router.ts";
+import { MemoryTransport } from "../transport/memory/memory_transport.ts";
+import type { Endpoint, Transport } from "../transport/transport.ts";
+import type { Content } from "./bus.ts";
+import { CHANNELS } from "./channels.ts";
+import type { P2PConfig } from "./config.ts";
+import type { P2PModuleParts } from "./p2p_module.ts";
+import { requestCodec, type RequestHandler, Requests } from "./requests.ts";
+import { StakedView } from "./staked_view.ts";
+import { countAtHeight, type Telemetry } from "./telemetry.ts";
+
+/** What a {@link P2PModule} consists of from start to stop. */
+export class RunningNode {
+  /** Sockets and channels. */
+  readonly router: Router;
+  /** Who is known, dialled and kept. */
+  readonly peers: PeerManager;
+  /** Broadcasts among the staked. */
+  readonly raintree: RainTreeRouter;
+  /** Requests and answers. */
+  readonly requests: Requests;
+  readonly #config: P2PConfig;
+  readonly #parts: P2PModuleParts;
+  readonly #telemetry: Telemetry;
+  readonly #store: PeerStore;
+  readonly #view: StakedView;
+  readonly #direct: Channel<Uint8Array>;
+  readonly #seen: NonceDeduper;
+  readonly #stop = new AbortController();
+  readonly #log: Logger = logger("module");
+  #endpoint: Endpoint | undefined;
+
+  private constructor(
+    config: P2PConfig,
+    parts: P2PModuleParts,
+    transport: Transport,
+    store: PeerStore,
+    telemetry: Telemetry,
+  ) {
+    const { clock, random, bus, strict } = parts;
+    const self = config.private_key.address;
+    this.#config = config;
+    this.#parts = parts;
+    this.#telemetry = telemetry;
+    this.#store = store;
+    this.#seen = new NonceDeduper({ maxNonces: config.max_nonces, random });
+    this.peers = PeerManager.open(self, {
+      clock,
+      random,
+      store,
+      maxInbound: config.max_inbound,
+      maxOutbound: config.max_outbound,
+      // The tree wants its own connections and the rest is dialled on demand: nothing is gained by filling up.
+      keepConnected: 0,
+      idleMs: config.idle_timeout_ms === 0 ? Infinity : config.idle_timeout_ms,
+    });
+    this.router = new Router({
+      address: self,
+      network: config.network,
+      transports: [transport],
+      peers: this.peers,
+      clock,
+      queue: config.queue,
+      keepAlive: { intervalMs: config.ping_interval_ms, timeoutMs: config.ping_timeout_ms },
+      dialTimeoutMs: config.dial_timeout_ms,
+      handshakeTimeoutMs: config.handshake_timeout_ms,
+      strict,
+      advertise: () => this.#endpoint === undefined ? [] : [formatNodeAddress(this.nodeAddress)],
+      onUp: ({ address }) => bus.publish({ type: "peer_up", peer: address }),
+      onDown: (peer) => bus.publish({ type: "peer_down", peer }),
+    });
+    this.#view = new StakedView(
+      self,
+      parts.peerstore ?? new StaticProvider([]),
+      parts.heights ?? new StaticProvider([]),
+      this.peers,
+    );
+    this.raintree = new RainTreeRouter({
+      self,
+      ring: Ring.of([]),
+      channel: this.router.openChannel({ ...CHANNELS.raintree, codec: bytesCodec }),
+      isV1: (peer) => this.router.socket(peer)?.remote.info.version === 0,
+      mode: config.mode,
+      maxNonces: config.max_nonces,
+      random,
+      onPayload: (envelope, from) => this.#payload(envelope, from),
+      onMisbehaviour: (from, error) => this.#misbehaved(from, error),
+      onUnsent: (to, error) => this.#log.warn("message to {peer} is lost: {error}", { peer: to, error: error.message }),
+    });
+    this.#direct = this.router.openChannel({ ...CHANNELS.direct, codec: bytesCodec });
+    this.#direct.handle((message, from) => void this.#payload(decodeEnvelope(message), from));
+    this.requests = new Requests(
+      this.router.openChannel({ ...CHANNELS.request, codec: requestCodec }),
+      clock,
+      config.request_timeout_ms,
+    );
+  }
+
+  /** Opens store, sockets and view; on failure closes what it has opened. */
+  static async open(
+    config: P2PConfig,
+    parts: P2PModuleParts,
+    routines: Routines,
+    telemetry: Telemetry,
+  ): Promise<RunningNode> {
+    const store = await openStore(config.store_path);
+    let node: RunningNode | undefined;
+    try {
+      node = new RunningNode(
+        config,
+        await withGenesis(config, parts),
+        await openTransport(config, parts, routines),
+        store,
+        telemetry,
+      );
+      await node.#open();
+      return node;
+    } catch (error) {
+      if (node === undefined) store.close();
+      else await node.close();
+      throw error;
+    }
+  }
+
+  /** Where this node may be dialled. */
+  get nodeAddress(): NodeAddress {
+    const id = this.#config.private_key.address;
+    if (this.#endpoint === undefined) {
+      throw new P2pError("module_client_only", "This node does not listen, nobody can dial it");
+    }
+    if (this.#endpoint.protocol === "memory") return { protocol: "memory", id };
+    const { advertise, hostname } = this.#config;
+    const { host, port } = advertise === ""
+      ? { host: hostname, port: this.#endpoint.port! }
+      : parseServiceUrl(advertise);
+    return { protocol: this.#endpoint.protocol, id, host, port };
+  }
+
+  /** Why peers are not being stored; `undefined` while all is well. */
+  get storeFailure(): P2pError | undefined {
+    return this.peers.storeFailure;
+  }
+
+  /** See {@link P2PModule.broadcast}. */
+  broadcast(content: Content): void {
+    const nonce = randomNonce(this.#parts.random);
+    const before = this.raintree.stats.writes;
+    this.raintree.broadcast(encodeEnvelope({ ...content, nonce }));
+    this.#seen.seen(nonce); // a copy that comes back is no news
+    countAtHeight(
+      this.#telemetry.raintree_message_event_metric,
+      this.#view.height,
+      this.raintree.stats.writes - before,
+    );
+  }
+
+  /** See {@link P2PModule.send}. */
+  async send(to: Address, content: Content): Promise<void> {
+    const data = encodeEnvelope({ ...content, nonce: randomNonce(this.#parts.random) });
+    const { ring } = this.raintree;
+    if (ring.has(to) && ring.has(this.#config.private_key.address)) await this.raintree.send(data, to);
+    else await this.#direct.send(to, data);
+  }
+
+  /** See {@link P2PModule.onRequest}. */
+  onRequest(handler: RequestHandler | undefined): void {
+    this.requests.onRequest(handler);
+  }
+
+  /** Follows the chain to a height. */
+  async moveTo(height: number): Promise<void> {
+    this.#follow(await this.#view.at(height, this.#stop.signal));
+  }
+
+  /** Finds peers if none is known, then tells the bus. @throws {P2pError} `bootstrap_failed` */
+  bootstrap(): Promise<void> {
+    this.#parts.bus.publish({ type: "bootstrapped" });
+    return Promise.resolve();
+  }
+
+  /** Closes what depends on it first; joins the errors. */
+  async close(): Promise<void> {
+    this.#stop.abort(new P2pError("module_stopped", "P2P module is stopped"));
+    this.raintree.close();
+    this.requests.close();
+    const results = await Promise.allSettled([this.router.stop()]);
+    this.peers.close();
+    try {
+      this.#store.close();
+    } catch (reason) {
+      results.push({ status: "rejected", reason });
+    }
+    const errors = results.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
+    if (errors.length > 0) throw new AggregateError(errors, "P2P module did not close cleanly");
+  }
+
+  async #open(): Promise<void> {
+    this.#telemetry.p2p_nodes_started_counter++;
+    const { is_client_only, connection_type, listen_host, port, persistent_peers } = this.#config;
+    if (!is_client_only) {
+      const endpoint = connection_type === "tcp"
+        ? { protocol: "tcp", host: listen_host, port }
+        : { protocol: "memory" };
+      this.#endpoint = await this.router.listen(endpoint);
+    }
+    for (const url of persistent_peers) this.peers.add(parseNodeAddress(url), { persistent: true });
+    this.#follow(await this.#view.load(this.#stop.signal));
+    this.router.start();
+  }
+
+  #follow(ring: Ring): void {
+    this.raintree.setRing(ring);
+    this.#view.want(this.raintree);
+  }
+
+  #payload({ typeUrl, value, nonce }: PocketEnvelope, from: Address): boolean {
+    if (this.#seen.seen(nonce)) {
+      countAtHeight(this.#telemetry.broadcast_message_redundancy_per_block_event_metric, this.#view.height);
+      return false;
+    }
+    this.#parts.bus.publish({ type: "message", content: { typeUrl, value }, from });
+    return true;
+  }
+
+  #misbehaved(peer: Address, error: Error): void {
+    const socket = this.router.socket(peer);
+    if (socket !== undefined) this.router.misbehaved(socket, error);
+  }
+}
+
+/** SQLite is loaded only by those who name a file. */
+async function openStore(path: string): Promise<PeerStore> {
+  if (path === "") return new MemoryPeerStore();
+  const { SqlitePeerStore } = await import("../peer/sqlite_peer_store.ts");
+  return SqlitePeerStore.open(path);
+}
+
+async function openTransport(config: P2PConfig, parts: P2PModuleParts, routines: Routines): Promise<Transport> {
+  const { private_key: key } = config;
+  const { clock, random, memory } = parts;
+  if (config.connection_type === "tcp") {
+    const { TcpTransport } = await import("../transport/tcp_transport.ts");
+    return new TcpTransport({ key, clock, random, routines });
+  }
+  if (memory === undefined) {
+    throw new P2pError("memory_network_missing", "connection_type is memory, but no memory network was injected", {
+      hint: "Pass { memory: new MemoryNetwork() } to P2PModule.create, the same one to every node",
+    });
+  }
+  return new MemoryTransport({ network: memory, publicKey: key.publicKey, routines });
+}
+
+/** The staked set of the genesis file, unless the application brings a provider. */
+async function withGenesis(config: P2PConfig, parts: P2PModuleParts): Promise<P2PModuleParts> {
+  if (parts.peerstore !== undefined || config.genesis_file === "") return parts;
+  const { GenesisProvider } = await import("../peer/genesis_provider.ts");
+  const genesis = await GenesisProvider.open(config.genesis_file);
+  return { ...parts, peerstore: genesis };
+}
