@@ -29,7 +29,8 @@ export function multistreamLines(...lines: string[]): Uint8Array {
  * {@link first} goes out at once; with one protocol data may follow it without waiting (optimistic negotiation).
  */
 export class MultistreamDialer {
-  readonly #protocols: readonly string[];
+  /** What is proposed, in order of preference. */
+  readonly protocols: readonly string[];
   readonly #lines = new LineReader();
   #proposed = 0;
   #headerSeen = false;
@@ -38,7 +39,7 @@ export class MultistreamDialer {
   /** `protocols` in order of preference, at least one. */
   constructor(protocols: readonly string[]) {
     if (protocols.length === 0) throw new RangeError("Offer at least one protocol");
-    this.#protocols = protocols;
+    this.protocols = protocols;
   }
 
   /** The agreed protocol; `undefined` until there is one. */
@@ -48,7 +49,7 @@ export class MultistreamDialer {
 
   /** The bytes to open with: the header and the first proposal. */
   first(): Uint8Array {
-    return multistreamLines(MULTISTREAM, this.#protocols[0]);
+    return multistreamLines(MULTISTREAM, this.protocols[0]);
   }
 
   /**
@@ -66,7 +67,7 @@ export class MultistreamDialer {
         this.#headerSeen = true;
         continue;
       }
-      const proposal = this.#protocols[this.#proposed];
+      const proposal = this.protocols[this.#proposed];
       if (line === proposal) {
         this.#selected = proposal;
         return this.#lines.rest();
@@ -75,10 +76,10 @@ export class MultistreamDialer {
         throw new ProtocolError("multistream_bad_answer", `Remote answered "${shown(line)}" to "${proposal}"`);
       }
       this.#proposed++;
-      if (this.#proposed === this.#protocols.length) {
-        throw new P2pError("protocol_unsupported", `Remote supports none of ${this.#protocols.join(", ")}`);
+      if (this.#proposed === this.protocols.length) {
+        throw new P2pError("protocol_unsupported", `Remote supports none of ${this.protocols.join(", ")}`);
       }
-      send(multistreamLines(this.#protocols[this.#proposed]));
+      send(multistreamLines(this.protocols[this.#proposed]));
     }
     return undefined;
   }
@@ -97,8 +98,11 @@ export class MultistreamListener {
   readonly #offer: MultistreamOffer;
   readonly #lines = new LineReader();
   #headerSeen = false;
+  #headerDue = false;
   #proposals = 0;
   #selected: string | undefined;
+  /** Whether a proposal was refused. */
+  refused = false;
 
   /** `offer` is asked at each proposal. */
   constructor(offer: MultistreamOffer) {
@@ -137,27 +141,36 @@ export class MultistreamListener {
           `Remote proposed more than ${PROPOSALS_MAX} protocols`,
         );
       }
-      this.#answer(line === LIST ? undefined : NOT_AVAILABLE, send);
+      if (line === LIST) this.#list(send);
+      else {
+        this.refused = true;
+        this.#answer(NOT_AVAILABLE, send);
+      }
     }
     return undefined;
   }
 
-  #headerDue = false;
+  #answer(line: string, send: (bytes: Uint8Array) => void): void {
+    const out = this.#out();
+    writeLine(out, line);
+    send(out.bytes());
+  }
 
-  #answer(line: string | undefined, send: (bytes: Uint8Array) => void): void {
+  #list(send: (bytes: Uint8Array) => void): void {
+    const list = new ByteWriter(256);
+    for (const protocol of this.#offer.list()) writeLine(list, protocol);
+    const out = this.#out();
+    out.varint(list.length + 1);
+    out.push(list.bytes());
+    out.byte(NEWLINE);
+    send(out.bytes());
+  }
+
+  #out(): ByteWriter {
     const out = new ByteWriter(64);
     if (this.#headerDue) writeLine(out, MULTISTREAM);
     this.#headerDue = false;
-    if (line !== undefined) {
-      writeLine(out, line);
-    } else {
-      const list = new ByteWriter(256);
-      for (const protocol of this.#offer.list()) writeLine(list, protocol);
-      out.varint(list.length + 1);
-      out.push(list.bytes());
-      out.byte(NEWLINE);
-    }
-    send(out.bytes());
+    return out;
   }
 }
 

@@ -39,6 +39,21 @@ export class ReceiveQueue {
     return chunk;
   }
 
+  /** Everything as one array; empty if there is nothing. */
+  takeAll(): Uint8Array {
+    let whole = this.#chunks[0] ?? new Uint8Array(0);
+    if (this.#chunks.length > 1) {
+      whole = new Uint8Array(this.#bytes);
+      let at = 0;
+      for (const chunk of this.#chunks) {
+        whole.set(chunk, at);
+        at += chunk.length;
+      }
+    }
+    this.clear();
+    return whole;
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#chunks.length = 0;

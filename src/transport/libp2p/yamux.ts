@@ -151,6 +151,12 @@ export class Yamux implements YamuxStreamOwner {
     this.#sendControl(PING, SYN, 0, number);
   }
 
+  /** Whether a stream may have something to send that waits for the remote to give room. */
+  get blocked(): boolean {
+    for (const stream of this.#streams.values()) if (stream.blocked) return true;
+    return false;
+  }
+
   /** Announces the end: no more streams either way. With a reason it is told as a protocol or an internal error. Idempotent. */
   goAway(reason?: P2pError): void {
     if (this.#goneAway || this.#closed) return;

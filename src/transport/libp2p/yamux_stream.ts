@@ -1,4 +1,4 @@
-import { asError, P2pError, ProtocolError } from "../../base/errors.ts";
+import { asP2pError, type P2pError, ProtocolError } from "../../base/errors.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import {
   DATA,
@@ -16,8 +16,10 @@ export interface YamuxStreamHandler {
   data(chunk: Uint8Array): void;
   /** The remote will send nothing more. */
   ended(): void;
-  /** The stream is gone both ways, once: reset by either side or with the connection. */
+  /** The stream is gone, once: reset by either side or with the connection. Nothing is called after it. */
   aborted(reason: P2pError): void;
+  /** Both directions have ended in order, once. Nothing is called after it. */
+  closed(): void;
   /** Append what is to be sent, about `budget` bytes; what exceeds the send window is kept back by the stream. */
   take(out: ByteWriter, budget: number): void;
 }
@@ -79,6 +81,11 @@ export class YamuxStream {
   /** Whether the remote has yet to accept a stream of ours. */
   get awaitsAck(): boolean {
     return this.#awaitsAck;
+  }
+
+  /** Whether the remote must give room before anything more can be sent. */
+  get blocked(): boolean {
+    return this.#sendWindow <= 0 && !this.#finSent;
   }
 
   /** There is something to take. */
@@ -144,7 +151,7 @@ export class YamuxStream {
     try {
       this.handler.data(chunk);
     } catch (cause) {
-      this.reset(handlerFailed(cause));
+      this.reset(asP2pError("stream_handler_failed", cause));
     }
   }
 
@@ -160,7 +167,7 @@ export class YamuxStream {
     try {
       this.handler.ended();
     } catch (cause) {
-      this.reset(handlerFailed(cause));
+      this.reset(asP2pError("stream_handler_failed", cause));
     }
     this.#forgetIfEnded();
   }
@@ -212,7 +219,7 @@ export class YamuxStream {
         this.handler.take(out, room);
       } catch (cause) {
         out.truncate(header);
-        this.reset(handlerFailed(cause));
+        this.reset(asP2pError("stream_handler_failed", cause));
         return false;
       }
       // What take() did to its own stream may have been to reset it.
@@ -257,11 +264,6 @@ export class YamuxStream {
     this.#gone = true;
     this.#settleAck();
     this.#owner.forget(this);
+    this.handler.closed();
   }
-}
-
-function handlerFailed(cause: unknown): P2pError {
-  return cause instanceof P2pError
-    ? cause
-    : new P2pError("stream_handler_failed", `Stream handler threw: ${asError(cause).message}`, { cause });
 }

@@ -1,0 +1,75 @@
+import { ProtoReader, ProtoWriter } from "../../codec/proto.ts";
+import { formatMultiaddr, multiaddrFromBytes, multiaddrToBytes, parseMultiaddr } from "../../identity/multiaddr.ts";
+import { P2pError } from "../../base/errors.ts";
+
+/** The protocol by which a peer says what it is when asked. */
+export const IDENTIFY = "/ipfs/id/1.0.0";
+
+/** The protocol by which a peer says unasked what has changed. */
+export const IDENTIFY_PUSH = "/ipfs/id/push/1.0.0";
+
+/** The longest identify message that is read. */
+export const IDENTIFY_BYTES_MAX = 64 * 1024;
+
+/** Protocols and addresses of a remote that are kept; what it names beyond is not looked at. */
+const ENTRIES_MAX = 1_000;
+
+/** What a peer says of itself; nothing of it is proven but by the connection it came over. */
+export interface IdentifyInfo {
+  /** The protocols it serves. */
+  readonly protocols: readonly string[];
+  /** Multiaddrs at which it says it listens; those of an unknown kind are left out. */
+  readonly listen: readonly string[];
+  /** The multiaddr from which it sees us; absent if unknown. */
+  readonly observed: string | undefined;
+  /** Name and version of its software, such as `raintree/0.1.0`. */
+  readonly agentVersion: string;
+  /** The protocol family, `ipfs/0.1.0` for most. */
+  readonly protocolVersion: string;
+}
+
+/** Encodes identify's protobuf message. `publicKey` is in libp2p's protobuf form. */
+export function encodeIdentify(info: IdentifyInfo, publicKey: Uint8Array): Uint8Array {
+  const out = new ProtoWriter();
+  out.bytes(1, publicKey);
+  for (const address of info.listen) out.message(2, multiaddrToBytes(parseMultiaddr(address)));
+  for (const protocol of info.protocols) out.string(3, protocol);
+  if (info.observed !== undefined) out.bytes(4, multiaddrToBytes(parseMultiaddr(info.observed)));
+  out.string(5, info.protocolVersion);
+  out.string(6, info.agentVersion);
+  return out.finish();
+}
+
+/**
+ * Decodes identify's protobuf message. The public key in it is not looked at: the handshake has proven one.
+ *
+ * @throws {ProtocolError} `proto_*`
+ */
+export function decodeIdentify(message: Uint8Array): IdentifyInfo {
+  const protocols: string[] = [];
+  const listen: string[] = [];
+  let observed: string | undefined;
+  let agentVersion = "";
+  let protocolVersion = "";
+  const reader = new ProtoReader(message);
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 2 && listen.length < ENTRIES_MAX) {
+      const address = readMultiaddr(reader.bytes());
+      if (address !== undefined) listen.push(address);
+    } else if (field === 3 && protocols.length < ENTRIES_MAX) protocols.push(reader.string());
+    else if (field === 4) observed = readMultiaddr(reader.bytes());
+    else if (field === 5) protocolVersion = reader.string();
+    else if (field === 6) agentVersion = reader.string();
+  }
+  return { protocols, listen, observed, agentVersion, protocolVersion };
+}
+
+// Peers advertise kinds of addresses (QUIC, WebRTC, relays) that we do not dial and need not know.
+function readMultiaddr(bytes: Uint8Array): string | undefined {
+  try {
+    return formatMultiaddr(multiaddrFromBytes(bytes));
+  } catch (error) {
+    if (error instanceof P2pError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,192 @@
+import type { Cancel, Clock } from "../../base/clock.ts";
+import { asP2pError, P2pError } from "../../base/errors.ts";
+import type { Routines } from "../../base/routines.ts";
+import { Signal } from "../../base/signal.ts";
+import type { RecordOpener } from "../../security/record_opener.ts";
+import type { RecordSealer } from "../../security/record_sealer.ts";
+import type { LinkBuffers } from "./link_buffers.ts";
+import type { TcpSocket } from "./tcp_socket.ts";
+import type { Yamux } from "./yamux.ts";
+
+/** What a {@link Link} moves bytes between. */
+export interface LinkOptions {
+  /** The connected socket; closed by the link. */
+  socket: TcpSocket;
+  /** Seals what is written. */
+  sealer: RecordSealer;
+  /** Opens what is read. */
+  opener: RecordOpener;
+  /** Takes and gives plaintext. */
+  session: Yamux;
+  /** Where the two routines run. */
+  routines: Routines;
+  /** Whom the routines serve, in their names. */
+  name: string;
+  /** For the time an orderly end may take. */
+  clock: Clock;
+  /** The node's write buffers. */
+  buffers: LinkBuffers;
+  /** The link ended, once: `undefined` after an orderly end, otherwise why. The session is closed already. */
+  ended: (reason: P2pError | undefined) => void;
+}
+
+/** One turn of the write routine takes about this much. */
+const TURN_BYTES = 256 * 1024;
+
+/** The read buffer starts here, grows fourfold when a read fills it, and comes back when the traffic does. */
+const READ_BYTES_MIN = 4 * 1024;
+const READ_BYTES_MAX = 256 * 1024;
+
+/** So many reads in a row that would have fitted a quarter of the buffer make it shrink. */
+const SMALL_READS = 16;
+
+/** How long an orderly end waits for the remote to take the last bytes and to end too. */
+const LINGER_MS = 1_000;
+
+/**
+ * A secured TCP connection under a yamux session: one read routine and one write routine.
+ *
+ * The read routine reads what is there, opens the records and pushes the plaintext into the session. The write routine
+ * waits until something is to be sent, then takes everything queued by all streams in one turn, seals it into as few records
+ * as hold it, and makes one socket write; what is queued meanwhile goes with the next turn.
+ */
+export class Link {
+  readonly #socket: TcpSocket;
+  readonly #sealer: RecordSealer;
+  readonly #opener: RecordOpener;
+  readonly #session: Yamux;
+  readonly #routines: Routines;
+  readonly #name: string;
+  readonly #clock: Clock;
+  readonly #buffers: LinkBuffers;
+  readonly #onEnded: (reason: P2pError | undefined) => void;
+  readonly #work = new Signal();
+  #running: Promise<unknown> = Promise.resolve();
+  // In a socket write, or behind the last one.
+  #writing = false;
+  #draining = false;
+  #failed: P2pError | undefined;
+  #ended = false;
+  #linger: Cancel | undefined;
+
+  /** See {@link LinkOptions}. */
+  constructor(options: LinkOptions) {
+    this.#socket = options.socket;
+    this.#sealer = options.sealer;
+    this.#opener = options.opener;
+    this.#session = options.session;
+    this.#routines = options.routines;
+    this.#name = options.name;
+    this.#clock = options.clock;
+    this.#buffers = options.buffers;
+    this.#onEnded = options.ended;
+  }
+
+  /** Starts both routines. `plaintext` and then `received`, ciphertext, came behind the handshake. */
+  start(plaintext: Uint8Array, received: Uint8Array): void {
+    this.#running = Promise.all([
+      this.#routines.start(`read ${this.#name}`, () => this.#read(plaintext, received)),
+      this.#routines.start(`write ${this.#name}`, () => this.#write()),
+    ]);
+  }
+
+  /** The session has something to send. */
+  wake(): void {
+    this.#work.raise();
+  }
+
+  /**
+   * Without a reason: sends what is queued and a go-away, ends our direction and waits for the remote to do likewise, one
+   * second at most. With a reason: ends at once, telling the remote why if the socket takes it. Idempotent; resolves when
+   * both routines have ended.
+   */
+  async close(reason?: P2pError): Promise<void> {
+    if (reason !== undefined) this.#fail(reason);
+    else if (!this.#draining && !this.#ended) {
+      this.#draining = true;
+      this.#session.goAway();
+      this.#linger = this.#clock.after(LINGER_MS, () => this.#end(undefined));
+      this.wake();
+    }
+    await this.#running;
+  }
+
+  async #read(plaintext: Uint8Array, received: Uint8Array): Promise<void> {
+    try {
+      const deliver = (plaintext: Uint8Array) => this.#session.receive(plaintext);
+      this.#session.receive(plaintext);
+      this.#opener.push(received, deliver);
+      let buffer = new Uint8Array(READ_BYTES_MIN);
+      let small = 0;
+      while (!this.#ended && this.#failed === undefined) {
+        const count = await this.#socket.read(buffer);
+        if (count === null) return this.#endOfFile();
+        this.#opener.push(count === buffer.length ? buffer : buffer.subarray(0, count), deliver);
+        if (count === buffer.length) {
+          small = 0;
+          if (buffer.length < READ_BYTES_MAX) buffer = new Uint8Array(buffer.length * 4);
+        } else if (buffer.length > READ_BYTES_MIN) {
+          small = count * 4 <= buffer.length ? small + 1 : 0;
+          if (small === SMALL_READS) {
+            small = 0;
+            buffer = new Uint8Array(buffer.length / 4);
+          }
+        }
+      }
+    } catch (cause) {
+      this.#fail(asP2pError("connection_failed", cause));
+    }
+  }
+
+  async #write(): Promise<void> {
+    try {
+      while (!this.#ended) {
+        const plain = this.#buffers.plain();
+        this.#session.compose(plain, TURN_BYTES);
+        if (plain.length > 0) {
+          const sealed = this.#buffers.take();
+          this.#sealer.seal(plain.bytes(), sealed);
+          this.#writing = true;
+          await this.#socket.write(sealed.bytes());
+          this.#writing = false;
+          this.#buffers.give(sealed);
+        } else if (this.#failed !== undefined) {
+          return this.#end(this.#failed);
+        } else if (this.#draining && !this.#session.blocked) {
+          this.#writing = true;
+          return await this.#socket.closeWrite();
+        } else {
+          await this.#work.raised();
+        }
+      }
+    } catch (cause) {
+      this.#end(this.#failed ?? asP2pError("connection_failed", cause));
+    }
+  }
+
+  // The remote ended its direction. Behind a go-away, or while we end too, that is in order.
+  #endOfFile(): void {
+    if (this.#draining || this.#session.remoteGoneAway) this.#end(undefined);
+    else this.#end(new P2pError("connection_lost", "The remote closed the connection without a word"));
+  }
+
+  // The go-away that tells the remote why is the write routine's last act, unless a write is under way or the last is done.
+  #fail(reason: P2pError): void {
+    if (this.#failed !== undefined || this.#ended) return;
+    this.#failed = reason;
+    this.#session.goAway(reason);
+    this.#session.close(reason);
+    if (this.#writing) this.#end(reason);
+    else this.wake();
+  }
+
+  #end(reason: P2pError | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#linger?.();
+    this.#session.close(reason ?? new P2pError("connection_closed", "The connection was closed"));
+    this.#socket.close();
+    this.wake();
+    this.#onEnded(reason);
+  }
+}

@@ -1,0 +1,95 @@
+import { asP2pError, P2pError, ProtocolError } from "../../base/errors.ts";
+import type { RemoteIdentity } from "../../security/libp2p_noise.ts";
+import { DeadlineQueue } from "./deadline_queue.ts";
+import type { Libp2pHost } from "./host.ts";
+import type { PeerRef } from "./host_options.ts";
+import type { Libp2pStream } from "./libp2p_stream.ts";
+import { ReceiveQueue } from "./receive_queue.ts";
+
+/**
+ * Sends one message as Pocket does: a stream of its own, whose bytes to the end are the message. (spec/wire.md section 2)
+ * The opening of the stream, the proposal of the protocol, the message and the end go out in one socket write.
+ *
+ * Resolves when the remote has agreed to the protocol, was sent everything, and has ended the stream in return. Both a plain end and
+ * a reset count as that: Pocket's nodes reset the stream to say that they have read it. `message` must not change before.
+ *
+ * @throws {P2pError} `peer_not_connected`, `protocol_unsupported`, `streams_exhausted`, `stream_reset` before everything was sent,
+ * `stream_timeout` if nothing moves for the host's stream deadline, why the connection ended; `aborted` with the signal.
+ */
+export async function sendMessage(
+  host: Libp2pHost,
+  peer: PeerRef,
+  protocol: string,
+  message: Uint8Array,
+  options: { signal?: AbortSignal } = {},
+): Promise<void> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const stream = host.connectionTo(peer).newStream(protocol);
+  const abort = () => stream.reset(new P2pError("aborted", "The message was given up", { cause: signal!.reason }));
+  signal?.addEventListener("abort", abort, { once: true });
+  // The whole message is queued by reference whatever its length; its one owner waits below.
+  void stream.write(message);
+  stream.release();
+  const reason = await stream.remoteEnded();
+  signal?.removeEventListener("abort", abort);
+  if (reason === undefined || (reason.code === "stream_reset" && stream.agreed && stream.finished)) return;
+  throw reason;
+}
+
+/** Limits of {@link handleMessages}. */
+export interface MessageHandlerOptions {
+  /** The longest message in bytes; a longer one is reset with `stream_too_long`. @default {4194368} 4 MiB and a header */
+  maxBytes?: number;
+  /** Milliseconds from the start of a stream to its end; a slower one is reset with `stream_timeout`. @default {10000} */
+  deadlineMs?: number;
+  /** Bytes of unfinished messages held for all peers together; the stream that would pass it is reset with `messages_no_room`. @default {67108864} */
+  unfinishedBytesMax?: number;
+}
+
+/** Takes one message. The stream ends, and with it the sender's wait, when the returned promise resolves. A throw resets the stream. */
+export type OnMessage = (from: RemoteIdentity, message: Uint8Array) => void | Promise<void>;
+
+/** Receives what {@link sendMessage} sends: serves `protocol` on `host` until it is unhandled. */
+export function handleMessages(
+  host: Libp2pHost,
+  protocol: string,
+  options: MessageHandlerOptions,
+  onMessage: OnMessage,
+): void {
+  const { maxBytes = 4 * 1024 * 1024 + 64, deadlineMs = 10_000, unfinishedBytesMax = 64 * 1024 * 1024 } = options;
+  const deadlines = new DeadlineQueue<Libp2pStream>(host.clock, deadlineMs, (stream) => {
+    stream.reset(new P2pError("stream_timeout", `Message did not end within ${deadlineMs} ms`));
+  });
+  let unfinishedBytes = 0;
+  const receive = (stream: Libp2pStream) => {
+    const received = new ReceiveQueue();
+    deadlines.add(stream);
+    stream.pipe({
+      data(chunk) {
+        if (received.bytes + chunk.length > maxBytes) {
+          throw new ProtocolError("stream_too_long", `Message is longer than ${maxBytes} bytes`);
+        }
+        if (unfinishedBytes + chunk.length > unfinishedBytesMax) {
+          const what = `Messages of ${unfinishedBytes} bytes are unfinished, the limit is ${unfinishedBytesMax}`;
+          throw new P2pError("messages_no_room", what);
+        }
+        unfinishedBytes += chunk.length;
+        received.push(chunk);
+      },
+      take() {},
+      ended(reason) {
+        deadlines.delete(stream);
+        unfinishedBytes -= received.bytes;
+        if (reason !== undefined) return;
+        const handled = onMessage(stream.connection.remote, received.takeAll());
+        if (handled === undefined) return stream.closeWrite();
+        handled.then(
+          () => stream.closeWrite(),
+          (cause) => stream.reset(asP2pError("message_handler_failed", cause)),
+        );
+      },
+    });
+  };
+  host.handle(protocol, receive, { unhandled: () => deadlines.clear() });
+}

@@ -1,0 +1,29 @@
+/**
+ * A libp2p host for Deno in pure TypeScript, over TCP: multistream-select, Noise, yamux, identify, ping.
+ *
+ * @module
+ */
+export { Libp2pHost } from "./libp2p/host.ts";
+export type {
+  DialTarget,
+  HostEvent,
+  Libp2pHostOptions,
+  ListenTarget,
+  PeerRef,
+  StreamHandler,
+} from "./libp2p/host_options.ts";
+export type { HostListener } from "./libp2p/host_listener.ts";
+export type { HostConnection } from "./libp2p/host_connection.ts";
+export type { RawConnection } from "./libp2p/raw_connection.ts";
+export type { Libp2pStream, PipeOptions, StreamPipe } from "./libp2p/libp2p_stream.ts";
+export type { YamuxLimits } from "./libp2p/yamux.ts";
+export { IDENTIFY, IDENTIFY_PUSH, type IdentifyInfo } from "./libp2p/identify.ts";
+export { PING } from "./libp2p/ping.ts";
+export {
+  handleMessages,
+  type MessageHandlerOptions,
+  type OnMessage,
+  sendMessage,
+} from "./libp2p/one_message_stream.ts";
+export type { RemoteIdentity } from "../security/libp2p_noise.ts";
+export { NodeKey } from "../identity/node_key.ts";
