@@ -102,9 +102,9 @@ export class Links {
     return worse >= missing;
   }
 
-  /** Marks a connection to be closed; the first reason stays. */
-  evict(link: Link, reason: string): void {
-    if (link.eviction !== undefined) return;
+  /** Marks a connection, if there is one, to be closed; the first reason stays. */
+  evict(link: Link | undefined, reason: string): void {
+    if (link === undefined || link.eviction !== undefined) return;
     link.eviction = reason;
     this.#evictions.push(link);
   }

@@ -128,9 +128,9 @@ export class PeerManager implements Disposable {
     const peer = this.#book.get(id);
     if (peer?.link !== undefined || peer?.dialing !== undefined) return;
     if (peer !== undefined) this.#book.isBanned(peer);
-    assertDialable(id, peer?.record, this.#clock.wall());
-    peer!.requested = true;
-    this.#book.place(peer!);
+    assertDialable(id, peer, this.#clock.wall());
+    peer.requested = true;
+    this.#book.place(peer);
     this.#work();
   }
 
@@ -371,8 +371,7 @@ export class PeerManager implements Disposable {
   }
 
   #evict(id: Address, reason: string): void {
-    const link = this.#book.get(id)?.link;
-    if (link !== undefined) this.#links.evict(link, reason);
+    this.#links.evict(this.#book.get(id)?.link, reason);
     this.#work();
   }
 

@@ -1,6 +1,7 @@
 import { P2pError } from "../base/errors.ts";
 import type { Address } from "../identity/address.ts";
 import type { Direction } from "../transport/transport.ts";
+import type { Peer } from "./peer.ts";
 import type { PeerRecord } from "./peer_record.ts";
 
 /** The refusal of a connection with this node itself. */
@@ -28,10 +29,10 @@ export function peersFull(id: Address, limits: { maxConnected: number; maxInboun
 }
 
 /** Refuses to dial on request what cannot be dialled. @throws {P2pError} `peer_unknown`, `peer_banned`, `peer_unreachable` */
-export function assertDialable(id: Address, record: PeerRecord | undefined, wall: number): void {
-  if (record === undefined) throw new P2pError("peer_unknown", `Peer ${id} is not known`);
-  if (record.ban !== undefined) throw peerBanned(record, wall);
-  if (record.endpoints.length > 0) return;
+export function assertDialable(id: Address, peer: Peer | undefined, wall: number): asserts peer is Peer {
+  if (peer === undefined) throw new P2pError("peer_unknown", `Peer ${id} is not known`);
+  if (peer.record.ban !== undefined) throw peerBanned(peer.record, wall);
+  if (peer.record.endpoints.length > 0) return;
   throw new P2pError("peer_unreachable", `No endpoint of peer ${id} is known`, {
     hint: "It can be reached once it connects by itself or its address is added",
   });

@@ -4,6 +4,7 @@ import type { Address } from "../identity/address.ts";
 import { parseNodeAddress } from "../identity/node_address.ts";
 import type { PeerEndpoint, PeerRecord } from "./peer_record.ts";
 import type { PeerStore } from "./peer_store.ts";
+import { storeCorrupt, storeError } from "./store_error.ts";
 
 /** The layout below, kept in SQLite's `user_version`. */
 const SCHEMA_VERSION = 1;
@@ -95,7 +96,7 @@ export class SqlitePeerStore implements PeerStore {
         try {
           return fromRow(row);
         } catch (cause) {
-          throw corrupt(this.#path, `the row of peer "${row.id}" is unreadable`, cause);
+          throw storeCorrupt(this.#path, `the row of peer "${row.id}" is unreadable`, cause);
         }
       });
     });
@@ -165,7 +166,7 @@ function list<T>(json: string): T[] {
   return value;
 }
 
-/** Runs `work` and gives what SQLite throws a code and a hint. SQLite tells its failures apart reliably only by their text. */
+/** Runs `work` and gives what SQLite throws a code and a hint. */
 function guarded<T>(path: string, work: () => T): T {
   try {
     return work();
@@ -173,42 +174,4 @@ function guarded<T>(path: string, work: () => T): T {
     if (caught instanceof P2pError) throw caught;
     throw storeError(path, asError(caught));
   }
-}
-
-function storeError(path: string, cause: Error): P2pError {
-  const text = cause.message.toLowerCase();
-  if (text.includes("not a database") || text.includes("malformed")) return corrupt(path, cause.message, cause);
-  if (text.includes("is full")) {
-    return new P2pError("store_full", `Peer store "${path}" has no room: ${cause.message}`, {
-      cause,
-      hint: "Free some disk space",
-    });
-  }
-  if (text.includes("locked")) {
-    return new P2pError("store_locked", `Peer store "${path}" is in use by another process`, {
-      cause,
-      hint: "Stop the other node, or give this one a store of its own",
-    });
-  }
-  if (text.includes("not open")) return new P2pError("store_closed", `Peer store "${path}" is closed`, { cause });
-  if (cause instanceof Deno.errors.NotCapable) {
-    return new P2pError("store_unwritable", `Peer store "${path}" needs a permission: ${cause.message}`, {
-      cause,
-      hint: `Allow it with --allow-read and --allow-write for the directory of "${path}"`,
-    });
-  }
-  if (text.includes("unable to open") || text.includes("readonly") || text.includes("i/o error")) {
-    return new P2pError("store_unwritable", `Cannot write peer store "${path}": ${cause.message}`, {
-      cause,
-      hint: "The path must be a writable file in an existing, writable directory",
-    });
-  }
-  return new P2pError("store_failed", `Peer store "${path}" failed: ${cause.message}`, { cause });
-}
-
-function corrupt(path: string, what: string, cause: unknown): P2pError {
-  return new P2pError("store_corrupt", `Peer store "${path}" is damaged: ${what}`, {
-    cause,
-    hint: "Move the file away and start again: peers are learnt anew",
-  });
 }
