@@ -1,6 +1,6 @@
 import { ProtocolError } from "../base/errors.ts";
 import type { ByteWriter } from "./byte_writer.ts";
-import { readVarint, varintLength, writeVarint } from "./varint.ts";
+import { varintLength, writeVarint } from "./varint.ts";
 
 /**
  * One frame of `/raintree/channel/1`: varint length of what follows, varint channel ID, one byte of flags, body.
@@ -32,14 +32,22 @@ export function writeFrame(out: ByteWriter, channel: number, flags: number, body
 /** Receives one frame; `body` belongs to the receiver, nobody writes to it again. */
 export type OnFrame = (channel: number, flags: number, body: Uint8Array) => void;
 
+/** What a frame's length may claim at most: channel (2), flags (1), body. */
+const FRAME_LENGTH_MAX = FRAME_BODY_BYTES_MAX + 3;
+
+/** Bytes that the varint of a length may have. */
+const LENGTH_BYTES_MAX = 3;
+
 /**
  * Cuts a byte stream into frames. Bodies are views of the pushed chunks wherever a frame lies within one; a frame that
- * spans chunks is copied once, into memory that grows with what arrived and not with what a length claims.
+ * spans chunks is copied, alone, into memory that grows with what arrived and not with what a length claims.
  */
 export class FrameDecoder {
   readonly #onFrame: OnFrame;
-  #rest: Uint8Array[] = [];
+  /** The beginning of a frame that goes on in the next chunk. */
+  #rest: Uint8Array = NOTHING;
   #restBytes = 0;
+  /** Bytes of that frame, or of as much of it as its beginning tells. */
   #needed = 0;
 
   /** `onFrame` is called for each frame in order, from within {@link push}. */
@@ -50,64 +58,74 @@ export class FrameDecoder {
   /**
    * Takes the next bytes of the stream; the decoder keeps views of them, so they must not be overwritten.
    *
-   * @throws {ProtocolError} `frame_too_long`, `frame_too_short`, `frame_bad_channel` or a varint error; the stream is then beyond repair.
+   * @throws {ProtocolError} `frame_too_long`, `frame_too_short` or `frame_bad_channel`; the stream is then beyond repair.
    */
   push(chunk: Uint8Array): void {
-    if (this.#restBytes > 0) {
-      this.#rest.push(chunk);
-      this.#restBytes += chunk.length;
-      if (this.#restBytes < this.#needed) return;
-      chunk = concat(this.#rest, this.#restBytes);
-      this.#rest = [];
-      this.#restBytes = 0;
-    }
     let at = 0;
+    while (this.#restBytes > 0) {
+      if (at === chunk.length) return;
+      const end = Math.min(chunk.length, at + this.#needed - this.#restBytes);
+      this.#append(chunk.subarray(at, end));
+      at = end;
+      if (this.#restBytes < this.#needed) return;
+      const whole = this.#rest.subarray(0, this.#restBytes);
+      this.#rest = NOTHING;
+      this.#restBytes = 0;
+      this.#cut(whole, 0);
+    }
+    this.#cut(chunk, at);
+  }
+
+  /** Hands over the frames from `at` on and keeps what is left. */
+  #cut(chunk: Uint8Array, at: number): void {
     const size = chunk.length;
     while (at < size) {
-      // The one- and two-byte forms carry every frame below 16 KiB: no object is made for them.
-      let length = chunk[at];
-      let start = at + 1;
-      if (length >= 0x80) {
-        const read = readVarint(chunk, at);
-        if (read === undefined) {
-          if (size - at >= 3) throw tooLong("a length of more than three bytes");
-          return this.#keep(chunk.subarray(at), size - at + 1);
-        }
-        length = read.value;
-        start = read.end;
-      }
-      if (length > FRAME_BODY_BYTES_MAX + 3) throw tooLong(`${length} bytes`);
+      let start = at;
+      let length = 0;
+      let byte: number;
+      do {
+        if (start - at === LENGTH_BYTES_MAX) throw tooLong(`a length of over ${LENGTH_BYTES_MAX} bytes`);
+        if (start === size) return this.#keep(chunk.subarray(at), size - at + 1);
+        byte = chunk[start];
+        length |= (byte & 0x7f) << (7 * (start - at));
+        start++;
+      } while (byte >= 0x80);
+      if (length > FRAME_LENGTH_MAX) throw tooLong(`${length} bytes`);
       if (length < 2) throw new ProtocolError("frame_too_short", `Frame of ${length} bytes has no channel and flags`);
       const end = start + length;
       if (end > size) return this.#keep(chunk.subarray(at), end - at);
       let channel = chunk[start++];
       if (channel >= 0x80) {
         if (chunk[start] >= 0x80 || start + 1 >= end) {
-          throw new ProtocolError("frame_bad_channel", `Frame names a channel above ${CHANNEL_ID_MAX}`);
+          throw new ProtocolError("frame_bad_channel", `Frame names no channel from 0 to ${CHANNEL_ID_MAX}`);
         }
         channel = (channel & 0x7f) | (chunk[start++] << 7);
       }
+      if (end - start - 1 > FRAME_BODY_BYTES_MAX) throw tooLong(`a body of ${end - start - 1} bytes`);
       this.#onFrame(channel, chunk[start], chunk.subarray(start + 1, end));
       at = end;
     }
   }
 
   #keep(rest: Uint8Array, needed: number): void {
-    this.#rest = [rest];
+    this.#rest = rest;
     this.#restBytes = rest.length;
     this.#needed = needed;
   }
+
+  #append(part: Uint8Array): void {
+    const length = this.#restBytes + part.length;
+    if (length > this.#rest.length) {
+      const grown = new Uint8Array(Math.min(this.#needed, Math.max(length, 2 * this.#restBytes)));
+      grown.set(this.#rest.subarray(0, this.#restBytes));
+      this.#rest = grown;
+    }
+    this.#rest.set(part, this.#restBytes);
+    this.#restBytes = length;
+  }
 }
 
-function concat(parts: Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
+const NOTHING = new Uint8Array(0);
 
 function tooLong(what: string): ProtocolError {
   return new ProtocolError("frame_too_long", `Frame claims ${what}, the limit is ${FRAME_BODY_BYTES_MAX} of body`);
