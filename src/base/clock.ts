@@ -66,9 +66,10 @@ export function deadline(clock: Clock, ms: number, what: string, parent?: AbortS
 /** Settles as `work` does, or rejects with the signal's reason if that comes first. The work itself goes on: end it by its own means. */
 export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
     const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+    // Also when aborted already: whatever the work still throws is then nobody's, not an unhandled rejection.
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }

@@ -6,9 +6,17 @@ export interface Random {
   next(): number;
 }
 
+/** What `crypto.getRandomValues` fills at most in one call. */
+const QUOTA_BYTES = 65_536;
+
 /** The machine's cryptographic randomness. */
 export const systemRandom: Random = {
-  fill: (bytes) => crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>) as unknown as typeof bytes,
+  fill(bytes) {
+    for (let at = 0; at < bytes.length; at += QUOTA_BYTES) {
+      crypto.getRandomValues(bytes.subarray(at, at + QUOTA_BYTES) as Uint8Array<ArrayBuffer>);
+    }
+    return bytes;
+  },
   next: () => crypto.getRandomValues(new Uint32Array(1))[0] / 2 ** 32,
 };
 

@@ -156,13 +156,13 @@ export class Requests {
     try {
       answer = this.#handler({ typeUrl, value }, from);
     } catch (caught) {
-      return this.#refuse(from, id, asError(caught).message);
+      return this.#refuse(from, id, textOf(caught));
     }
     if (!(answer instanceof Promise)) return this.#reply(from, id, "", answer);
     this.#answering++;
     answer.then(
       (content) => this.#reply(from, id, "", content),
-      (caught) => this.#refuse(from, id, asError(caught).message),
+      (caught) => this.#refuse(from, id, textOf(caught)),
     ).finally(() => this.#answering--);
   }
 
@@ -186,6 +186,12 @@ export class Requests {
     }
     if (this.#pending.size > 0) this.#cancelSweep = this.#clock.after(SWEEP_MS, () => this.#sweep());
   }
+}
+
+/** What an error says; never empty, since no text means no error on the wire. */
+function textOf(caught: unknown): string {
+  const { message, name } = asError(caught);
+  return message || name || "unknown error";
 }
 
 function closed(): P2pError {

@@ -2,7 +2,7 @@ import { abortable } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
 import type { Address } from "../identity/address.ts";
 import type { LaneOptions, WhenFull } from "../socket/send_lane.ts";
-import type { Socket } from "../socket/socket.ts";
+import type { Offer, Socket } from "../socket/socket.ts";
 import type { MessageCodec } from "./codec.ts";
 
 /** What a channel is. (ADR-062 "Channels") */
@@ -58,6 +58,16 @@ export interface ChannelHost {
   handlerFailed(channel: string, error: Error): void;
 }
 
+/** What a peer sent and the handler has not seen yet; bounded by the credit that was given to the peer. */
+interface Inbox {
+  readonly messages: Uint8Array[];
+  /** A handler's promise is pending: it goes on when that settles. */
+  running: boolean;
+}
+
+/** Most closed sockets whose messages may still wait for the handler; those of the oldest are dropped, so that reconnecting buys a peer no memory. */
+const ORPHANS_MAX = 32;
+
 /** Most sends of one channel that may wait at once for room or a connection; one more fails with `channel_full`. */
 const WAITING_SENDS_MAX = 4096;
 
@@ -78,10 +88,13 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
   readonly #codec: MessageCodec<T>;
   readonly #host: ChannelHost;
   readonly #tails = new Map<Address, Promise<void>>();
-  readonly #busy = new Map<Socket, Uint8Array[]>();
+  readonly #inboxes = new Map<Socket, Inbox>();
+  /** Closed sockets whose messages still wait, oldest first. */
+  readonly #orphans = new Set<Socket>();
+  readonly #ended = new AbortController();
   #waiting = 0;
   #handler: MessageHandler<T> | undefined;
-  #closed = false;
+  #endIteration = () => {};
 
   /** Made by `Router.openChannel`. @throws {RangeError} for a descriptor out of range. */
   constructor(descriptor: ChannelDescriptor<T>, host: ChannelHost) {
@@ -116,7 +129,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
    * `channel_unsupported` when the peer does not carry it; `message_too_large`; `channel_closed`; what the dial failed with; the signal's reason.
    */
   send(to: Address, message: T, options: SendOptions = {}): Promise<void> {
-    if (this.#closed) return Promise.reject(new P2pError("channel_closed", `Channel "${this.name}" is closed`));
+    if (this.#closed) return Promise.reject(this.#ended.signal.reason);
     const bytes = this.#codec.encode(message);
     if (this.#tails.size === 0 || !this.#tails.has(to)) {
       if (this.#host.socket(to)?.offer(this.lane.id, bytes) === "accepted") return ACCEPTED;
@@ -126,9 +139,8 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
 
   /** Queues a message if the peer is connected and there is room; otherwise counts a drop and returns false. */
   trySend(to: Address, message: T): boolean {
-    const offer = this.#tails.has(to)
-      ? "full"
-      : this.#host.socket(to)?.offer(this.lane.id, this.#codec.encode(message)) ?? "not_connected";
+    const socket = this.#host.socket(to);
+    const offer = socket === undefined ? "not_connected" : this.#offer(socket, this.#codec.encode(message));
     if (offer === "accepted") return true;
     this.#host.dropped(this.lane.id, to, offer);
     return false;
@@ -138,7 +150,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
   broadcast(message: T): void {
     const bytes = this.#codec.encode(message);
     for (const socket of this.#host.sockets()) {
-      const offer = socket.offer(this.lane.id, bytes);
+      const offer = this.#offer(socket, bytes);
       if (offer !== "accepted" && offer !== "unsupported") this.#host.dropped(this.lane.id, socket.address, offer);
     }
   }
@@ -154,20 +166,20 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
       throw new P2pError("channel_handled", `Channel "${this.name}" has a handler already`);
     }
     this.#handler = handler;
-    for (const [socket, inbox] of [...this.#busy]) this.#next(socket, inbox);
+    for (const [socket, inbox] of [...this.#inboxes]) if (!inbox.running) this.#next(socket, inbox);
   }
 
   /** Receives as a loop: `for await (const { from, message } of channel)`. Ends when the channel closes. */
   async *[Symbol.asyncIterator](): AsyncIterator<Envelope<T>> {
     const arrived: { envelope: Envelope<T>; take: () => void }[] = [];
     let wake = () => {};
-    this.#endIteration = () => wake();
     this.handle((message, from) =>
       new Promise((take) => {
         arrived.push({ envelope: { from, message }, take });
         wake();
       })
     );
+    this.#endIteration = () => wake();
     try {
       for (;;) {
         const next = arrived.shift();
@@ -180,52 +192,67 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
         yield next.envelope;
       }
     } finally {
-      for (const { take } of arrived) take();
       this.#handler = undefined;
+      for (const { take } of arrived) take();
     }
   }
-
-  #endIteration = () => {};
 
   /** A message arrived; called by the router. */
   deliver(socket: Socket, bytes: Uint8Array): void {
-    if (this.#closed) {
-      this.#host.dropped(this.lane.id, socket.address, "channel_closed");
-      return socket.consumed(this.lane.id, bytes.length);
-    }
-    if (this.#handler === undefined) {
-      const inbox = this.#busy.get(socket);
-      if (inbox === undefined) this.#busy.set(socket, [bytes]);
-      else inbox.push(bytes);
+    if (this.#closed) return this.#discard(socket, bytes);
+    const inbox = this.#inboxes.size === 0 ? undefined : this.#inboxes.get(socket);
+    if (inbox !== undefined) {
+      inbox.messages.push(bytes);
       return;
     }
-    // The inbox of a busy peer is bounded by the credit that was given to it.
-    if (this.#busy.size > 0) {
-      const inbox = this.#busy.get(socket);
-      if (inbox !== undefined) {
-        inbox.push(bytes);
-        return;
-      }
+    if (this.#handler === undefined) {
+      this.#inboxes.set(socket, { messages: [bytes], running: false });
+      return;
     }
     const pending = this.#consume(socket, bytes);
-    if (pending !== undefined) {
-      const inbox: Uint8Array[] = [];
-      this.#busy.set(socket, inbox);
-      void pending.then(() => this.#next(socket, inbox));
-    }
+    if (pending === undefined || this.#closed) return;
+    const opened: Inbox = { messages: [], running: true };
+    this.#inboxes.set(socket, opened);
+    void pending.then(() => this.#next(socket, opened));
   }
 
-  /** Stops receiving and sending; what arrives is dropped and counted. Idempotent. */
+  /** The socket closed; called by the router. What it brought is still handed over, unless too many closed sockets wait for that. */
+  disconnected(socket: Socket): void {
+    if (!this.#inboxes.has(socket)) return;
+    this.#orphans.add(socket);
+    if (this.#orphans.size <= ORPHANS_MAX) return;
+    const [oldest] = this.#orphans;
+    this.#forget(oldest);
+  }
+
+  /** Stops receiving and sending: what waits to be sent rejects with `channel_closed`, what arrives is dropped and counted. Idempotent. */
   close(): void {
-    this.#closed = true;
+    if (this.#closed) return;
+    this.#ended.abort(new P2pError("channel_closed", `Channel "${this.name}" is closed`));
     this.#endIteration();
-    for (const [socket, inbox] of this.#busy) {
-      for (const bytes of inbox.splice(0)) {
-        this.#host.dropped(this.lane.id, socket.address, "channel_closed");
-        socket.consumed(this.lane.id, bytes.length);
-      }
-    }
-    this.#busy.clear();
+    for (const socket of [...this.#inboxes.keys()]) this.#forget(socket);
+  }
+
+  get #closed(): boolean {
+    return this.#ended.signal.aborted;
+  }
+
+  /** Offers a message to a socket, unless earlier ones wait for the same peer. */
+  #offer(socket: Socket, bytes: Uint8Array): Offer | "channel_closed" {
+    if (this.#closed) return "channel_closed";
+    return this.#tails.has(socket.address) ? "full" : socket.offer(this.lane.id, bytes);
+  }
+
+  /** Drops what a socket brought and the handler has not seen. */
+  #forget(socket: Socket): void {
+    for (const bytes of this.#inboxes.get(socket)!.messages.splice(0)) this.#discard(socket, bytes);
+    this.#inboxes.delete(socket);
+    this.#orphans.delete(socket);
+  }
+
+  #discard(socket: Socket, bytes: Uint8Array): void {
+    this.#host.dropped(this.lane.id, socket.address, this.#closed ? "channel_closed" : "peer_disconnected");
+    socket.consumed(this.lane.id, bytes.length);
   }
 
   /** Hands one message to the handler. Returns a promise, which never rejects, only if the handler did. */
@@ -253,17 +280,21 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
     return undefined;
   }
 
-  /** Works a peer's inbox off until the handler returns a promise again. */
-  #next(socket: Socket, inbox: Uint8Array[]): void {
-    for (let i = 0; i < inbox.length; i++) {
-      const pending = this.#consume(socket, inbox[i]);
+  /** Works a peer's inbox off until the handler returns a promise again, or is gone. */
+  #next(socket: Socket, inbox: Inbox): void {
+    inbox.running = false;
+    while (inbox.messages.length > 0) {
+      if (this.#handler === undefined) return;
+      const pending = this.#consume(socket, inbox.messages.shift()!);
       if (pending !== undefined) {
-        inbox.splice(0, i + 1);
+        inbox.running = true;
         void pending.then(() => this.#next(socket, inbox));
         return;
       }
     }
-    if (this.#busy.get(socket) === inbox) this.#busy.delete(socket);
+    if (this.#inboxes.get(socket) !== inbox) return;
+    this.#inboxes.delete(socket);
+    this.#orphans.delete(socket);
   }
 
   /** The slow path of {@link send}: behind whoever waits for the same peer. */
@@ -278,8 +309,10 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
     }
     this.#waiting++;
     const before = this.#tails.get(to) ?? ACCEPTED;
-    const sent = before.then(() => this.#sendWhenRoom(to, bytes, signal));
-    const tail = sent.catch(() => {}).finally(() => {
+    const turn = signal === undefined ? before : abortable(before, signal);
+    const sent = turn.then(() => this.#sendWhenRoom(to, bytes, signal));
+    // Behind both: a send that gave up while waiting for its turn must not let a later one overtake those before it.
+    const tail = Promise.allSettled([before, sent]).then(() => {
       this.#waiting--;
       if (this.#tails.get(to) === tail) this.#tails.delete(to);
     });
@@ -289,10 +322,15 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
 
   async #sendWhenRoom(to: Address, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const { id } = this.lane;
+    const ended = this.#ended.signal;
     for (;;) {
       signal?.throwIfAborted();
-      const socket = this.#host.socket(to) ?? await this.#host.connect(to, signal);
-      const offer = this.#closed ? "channel_closed" : socket.offer(id, bytes);
+      if (ended.aborted) {
+        this.#host.dropped(id, to, "channel_closed");
+        throw ended.reason;
+      }
+      const socket = this.#host.socket(to) ?? await abortable(this.#host.connect(to, signal), ended);
+      const offer = socket.offer(id, bytes);
       switch (offer) {
         case "accepted":
           return;
@@ -301,16 +339,13 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
             this.#host.dropped(id, to, "full");
             throw new P2pError("channel_full", `Queue of channel "${this.name}" to ${to} is full`);
           }
-          const room = socket.room(id);
+          const room = abortable(socket.room(id), ended);
           await (signal === undefined ? room : abortable(room, signal));
           break;
         }
         case "closed":
           this.#host.dropped(id, to, offer);
           throw new P2pError("peer_disconnected", `Peer ${to} disconnected before the message was queued`);
-        case "channel_closed":
-          this.#host.dropped(id, to, offer);
-          throw new P2pError("channel_closed", `Channel "${this.name}" is closed`);
         case "unsupported":
           this.#host.dropped(id, to, offer);
           throw new P2pError("channel_unsupported", `Peer ${to} does not carry channel "${this.name}"`);

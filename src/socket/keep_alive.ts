@@ -19,7 +19,7 @@ export class KeepAlive {
   readonly #timeoutMs: number;
   #nonce = 0;
   #sentAt: number | undefined;
-  #waiting: PromiseWithResolvers<number>[] = [];
+  #waiting: PromiseWithResolvers<number> | undefined;
   #cancel: Cancel | undefined;
   #stopped = false;
 
@@ -42,15 +42,16 @@ export class KeepAlive {
   stop(reason: Error): void {
     this.#stopped = true;
     this.#cancel?.();
-    for (const waiting of this.#waiting.splice(0)) waiting.reject(reason);
+    this.#waiting?.reject(reason);
+    this.#waiting = undefined;
   }
 
   /** Sends a ping now unless one is under way; resolves with the round trip in milliseconds. */
   measure(): Promise<number> {
-    const waiting = Promise.withResolvers<number>();
-    this.#waiting.push(waiting);
+    this.#waiting ??= Promise.withResolvers<number>();
+    const { promise } = this.#waiting;
     if (this.#sentAt === undefined) this.#send();
-    return waiting.promise;
+    return promise;
   }
 
   /** A pong came back. False if nobody asked for it. */
@@ -59,7 +60,8 @@ export class KeepAlive {
     const tookMs = this.#clock.now() - this.#sentAt;
     this.#sentAt = undefined;
     this.rttMs = this.rttMs === undefined ? tookMs : this.rttMs + (tookMs - this.rttMs) / 8;
-    for (const waiting of this.#waiting.splice(0)) waiting.resolve(tookMs);
+    this.#waiting?.resolve(tookMs);
+    this.#waiting = undefined;
     this.#arm(this.#intervalMs);
     return true;
   }

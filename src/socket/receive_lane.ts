@@ -2,6 +2,9 @@ import { ProtocolError } from "../base/errors.ts";
 import { MORE } from "../codec/frame.ts";
 import { type LaneOptions, MESSAGE_COST } from "./send_lane.ts";
 
+/** A message that continues has at least this in each frame, so that a peer cannot make us keep millions of tiny (or empty) parts. */
+const FRAGMENT_BYTES_MIN = 1024;
+
 /** One channel's incoming side from one peer: joins frames into messages and counts the credit the peer has left. */
 export class ReceiveLane {
   /** What the lane is for. */
@@ -21,7 +24,7 @@ export class ReceiveLane {
   /**
    * Takes a frame; returns the message it completes, if it does.
    *
-   * @throws {ProtocolError} `message_too_large`; `credit_exceeded` when the peer sends more than it was given.
+   * @throws {ProtocolError} `message_too_large`; `fragment_too_short`; `credit_exceeded` when the peer sends more than it was given.
    */
   push(flags: number, body: Uint8Array): Uint8Array | undefined {
     const length = this.#partsBytes + body.length;
@@ -40,6 +43,12 @@ export class ReceiveLane {
       );
     }
     if ((flags & MORE) !== 0) {
+      if (body.length < FRAGMENT_BYTES_MIN) {
+        throw new ProtocolError(
+          "fragment_too_short",
+          `Fragment on channel ${this.options.id} has ${body.length} bytes, all but a message's last have ${FRAGMENT_BYTES_MIN} or more`,
+        );
+      }
       this.#parts.push(body);
       this.#partsBytes = length;
       return undefined;

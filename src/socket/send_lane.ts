@@ -132,6 +132,7 @@ export class SendLane {
     this.#bodies = [];
     this.#turns = [];
     this.#head = 0;
+    this.#offset = 0;
     this.#bytes = 0;
     this.#wakeSenders();
   }

@@ -6,7 +6,7 @@ import type { NodeAddress } from "../identity/node_address.ts";
 import { CONTROL_CHANNEL } from "../transport/framed_connection.ts";
 import type { NodeInfo } from "../transport/node_info.ts";
 import type { Connection, ConnectionHandler, Direction, Handshaken, Transport } from "../transport/transport.ts";
-import { readControlFrame, writeControlFrame } from "./control_frame.ts";
+import { readControlFrame, writeControlFrame } from "../transport/control_frame.ts";
 import { KeepAlive, type KeepAliveOptions } from "./keep_alive.ts";
 import { ReceiveLane } from "./receive_lane.ts";
 import { createScheduler, type QueueKind, type Scheduler } from "./scheduler.ts";
@@ -246,10 +246,14 @@ export class Socket implements ConnectionHandler {
   close(reason?: P2pError): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
     const wasOpen = this.state === "open";
+    // Set before anyone is told: a monitor may close from within onState.
+    const shut = Promise.withResolvers<void>();
+    this.#closing = shut.promise;
     if (reason !== undefined) this.#lifecycle.go("errored");
     this.#lifecycle.go("closing");
     this.#keepAlive.stop(reason ?? new P2pError("socket_closed", "Socket closed"));
-    return this.#closing = this.#shut(reason, wasOpen);
+    shut.resolve(this.#shut(reason, wasOpen));
+    return shut.promise;
   }
 
   /** A frame, from the read routine. */
@@ -273,7 +277,7 @@ export class Socket implements ConnectionHandler {
       if (lane === undefined) break;
       lane.takeFrame(out);
     }
-    if (this.#drained !== undefined && lanes.every((lane) => !lane.ready)) this.#drained();
+    if (this.#drained !== undefined && lanes.every(isEmpty)) this.#drained();
   }
 
   /** The connection ended under it. */
@@ -343,7 +347,7 @@ export class Socket implements ConnectionHandler {
 
   /** Waits until everything queued was taken, the connection ended, or the time is up. */
   async #drain(): Promise<void> {
-    if (this.#sendLanes.every((lane) => lane.length === 0)) return;
+    if (this.#sendLanes.every(isEmpty)) return;
     const { drainMs = 1_000 } = this.#options;
     let cancel: Cancel = () => {};
     await new Promise<void>((resolve) => {
@@ -366,6 +370,10 @@ export class Socket implements ConnectionHandler {
     await this.#closing;
     throw new P2pError("socket_closed", "Socket was closed while it connected");
   }
+}
+
+function isEmpty(lane: SendLane): boolean {
+  return lane.length === 0;
 }
 
 /** Channels a peer may announce that we do not carry; more are ignored. */

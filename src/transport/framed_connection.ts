@@ -3,7 +3,7 @@ import { asP2pError, P2pError, ProtocolError } from "../base/errors.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { FrameDecoder, writeFrame } from "../codec/frame.ts";
 import type { FrameLink, LinkHandler } from "./frame_link.ts";
-import { decodeNodeInfo, encodeNodeInfo, type NodeInfo } from "./node_info.ts";
+import { decodeNodeInfo, encodeNodeInfo, type NodeInfo, POCKET_V1_VERSION } from "./node_info.ts";
 import type { Connection, ConnectionHandler, Direction, Endpoint, Handshaken, HandshakeOptions } from "./transport.ts";
 
 /** The channel of the connection itself: the first frame each way is the sender's node info, later ones belong to the socket. */
@@ -68,12 +68,13 @@ export class FramedConnection implements Connection, LinkHandler {
    * Proves identities, then exchanges and checks node infos.
    *
    * @throws {P2pError} what the link's own handshake throws; `handshake_wrong_version`, `handshake_wrong_network`,
-   * `handshake_wrong_identity`, `handshake_malformed`; the signal's reason. The connection is closed then.
+   * `handshake_wrong_identity`, `handshake_malformed`; the signal's reason, as `handshake_failed` where that is no {@link P2pError}. The connection is
+   * closed then.
    */
   async handshake(info: NodeInfo, options: HandshakeOptions): Promise<Handshaken> {
     try {
       this.#hello = encodeNodeInfo(info);
-      const identity = await this.#link.secure(this, options);
+      const identity = await this.#link.secure(this, info, options);
       this.#link.wake();
       const remote = await abortable(this.#remoteInfo.promise, options.signal);
       check(info, remote, identity.address);
@@ -155,7 +156,7 @@ export class FramedConnection implements Connection, LinkHandler {
 
 /** What the node infos of both ends must agree on. */
 function check(own: NodeInfo, remote: NodeInfo, proven: string): void {
-  if (remote.version !== own.version) {
+  if (remote.version !== own.version && remote.version !== POCKET_V1_VERSION) {
     throw new P2pError(
       "handshake_wrong_version",
       `Peer speaks version ${remote.version} of the channel protocol, this node ${own.version}`,

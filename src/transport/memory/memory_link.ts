@@ -3,6 +3,7 @@ import type { Routines } from "../../base/routines.ts";
 import { Signal } from "../../base/signal.ts";
 import { ByteWriter } from "../../codec/byte_writer.ts";
 import type { FrameLink, LinkHandler, ProvenIdentity } from "../frame_link.ts";
+import type { NodeInfo } from "../node_info.ts";
 import type { Direction, Endpoint, HandshakeOptions } from "../transport.ts";
 
 /** Bytes taken in one turn, and the most that waits for the other end's read routine: a full pipe stops the write routine. */
@@ -48,7 +49,7 @@ export class MemoryLink implements FrameLink {
   }
 
   /** Starts both routines. The identity of the other end is what its transport was made with. */
-  secure(handler: LinkHandler, options: HandshakeOptions): Promise<ProvenIdentity> {
+  secure(handler: LinkHandler, _info: NodeInfo, options: HandshakeOptions): Promise<ProvenIdentity> {
     options.signal.throwIfAborted();
     const { address } = this.#identity;
     if (options.expected !== undefined && options.expected !== address) {
@@ -93,11 +94,10 @@ export class MemoryLink implements FrameLink {
 
   async #write(): Promise<void> {
     try {
-      for (;;) {
+      while (!this.#closing) {
         this.#out.clear();
-        if (this.#reason === undefined) this.#handler!.take(this.#out, TURN_BYTES);
+        this.#handler!.take(this.#out, TURN_BYTES);
         if (this.#out.length === 0) {
-          if (this.#closing) break;
           await this.#toWrite.raised();
           continue;
         }

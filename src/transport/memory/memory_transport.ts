@@ -56,8 +56,7 @@ export class MemoryTransport implements Transport {
   readonly #network: MemoryNetwork;
   readonly #identity: ProvenIdentity;
   readonly #routines: Routines;
-  #listening: Endpoint | undefined;
-  #stopListening: (() => void) | undefined;
+  readonly #listening = new Map<Endpoint, () => void>();
   #closed = false;
 
   /** Makes the transport of one node. */
@@ -68,9 +67,9 @@ export class MemoryTransport implements Transport {
     this.#identity = { publicKey, address: addressOf(publicKey) };
   }
 
-  /** Where it listens: nowhere or at its own address. */
+  /** Where it listens. */
   endpoints(): readonly Endpoint[] {
-    return this.#listening === undefined ? [] : [this.#listening];
+    return [...this.#listening.keys()];
   }
 
   /** Listens at the endpoint's path, by default the node's own address. */
@@ -86,9 +85,9 @@ export class MemoryTransport implements Transport {
     } catch (error) {
       return Promise.reject(error);
     }
-    const stopped = new Promise<void>((resolve) => this.#stopListening = resolve);
-    void this.#routines.start("listen", () => stopped);
-    this.#listening = listening;
+    const stopped = Promise.withResolvers<void>();
+    void this.#routines.start("listen", () => stopped.promise);
+    this.#listening.set(listening, stopped.resolve);
     return Promise.resolve(listening);
   }
 
@@ -108,9 +107,11 @@ export class MemoryTransport implements Transport {
   /** Stops listening. */
   close(): Promise<void> {
     this.#closed = true;
-    if (this.#listening !== undefined) this.#network.close(this.#listening.path!);
-    this.#listening = undefined;
-    this.#stopListening?.();
+    for (const [{ path }, stop] of this.#listening) {
+      this.#network.close(path!);
+      stop();
+    }
+    this.#listening.clear();
     return Promise.resolve();
   }
 
