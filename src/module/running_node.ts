@@ -15,6 +15,7 @@ import { Ring } from "../raintree/ring.ts";
 import type { Channel } from "../router/channel.ts";
 import { bytesCodec } from "../router/codec.ts";
 import { Router } from "../router/router.ts";
+import { POCKET_V1_VERSION } from "../transport/node_info.ts";
 import { MemoryTransport } from "../transport/memory/memory_transport.ts";
 import type { Endpoint, Transport } from "../transport/transport.ts";
 import type { Content } from "./bus.ts";
@@ -95,7 +96,7 @@ export class RunningNode {
       self,
       ring: Ring.of([]),
       channel: this.router.openChannel({ ...CHANNELS.raintree, codec: bytesCodec }),
-      isV1: (peer) => this.router.socket(peer)?.remote.info.version === 0,
+      isV1: (peer) => this.router.socket(peer)?.remote.info.version === POCKET_V1_VERSION,
       mode: config.mode,
       maxNonces: config.max_nonces,
       random,
@@ -256,7 +257,9 @@ async function openTransport(config: P2PConfig, parts: P2PModuleParts, routines:
   const { clock, random, memory } = parts;
   if (config.connection_type === "tcp") {
     const { TcpTransport } = await import("../transport/tcp_transport.ts");
-    return new TcpTransport({ key, clock, random, routines });
+    const messageProtocols = Object.values(CHANNELS).flatMap(({ id, v1 }) => v1 === undefined ? [] : [[id, v1] as const]);
+    const { handshake_timeout_ms: handshakeMs } = config;
+    return new TcpTransport({ key, clock, random, routines, handshakeMs, messageProtocols: new Map(messageProtocols) });
   }
   if (memory === undefined) {
     throw new P2pError("memory_network_missing", "connection_type is memory, but no memory network was injected", {

@@ -1,4 +1,5 @@
 import { ProtocolError } from "../base/errors.ts";
+import { concat } from "../codec/concat.ts";
 import { MORE } from "../codec/frame.ts";
 import { type LaneOptions, MESSAGE_COST } from "./send_lane.ts";
 
@@ -56,13 +57,7 @@ export class ReceiveLane {
     this.received++;
     this.#outstanding += length + MESSAGE_COST;
     if (this.#partsBytes === 0) return body;
-    const message = new Uint8Array(length);
-    let at = 0;
-    for (const part of this.#parts) {
-      message.set(part, at);
-      at += part.length;
-    }
-    message.set(body, at);
+    const message = concat([...this.#parts, body]);
     this.#parts = [];
     this.#partsBytes = 0;
     return message;

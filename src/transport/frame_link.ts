@@ -1,6 +1,7 @@
 import type { P2pError } from "../base/errors.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Address } from "../identity/address.ts";
+import type { NodeInfo } from "./node_info.ts";
 import type { Direction, Endpoint, HandshakeOptions } from "./transport.ts";
 
 /** What serves the bytes of a link once it is secured. */
@@ -36,8 +37,8 @@ export interface FrameLink {
   readonly bytesRead: number;
   /** Bytes written so far, as the wire saw them. */
   readonly bytesWritten: number;
-  /** Proves identities, then serves `handler`. On failure the link is closed. */
-  secure(handler: LinkHandler, options: HandshakeOptions): Promise<ProvenIdentity>;
+  /** Proves identities, then serves `handler`. On failure the link is closed. `info` is what the node will say of itself. */
+  secure(handler: LinkHandler, info: NodeInfo, options: HandshakeOptions): Promise<ProvenIdentity>;
   /** There is something to take. */
   wake(): void;
   /** Writes what was taken and closes; with a reason at once. Idempotent; resolves when its routines have ended. */

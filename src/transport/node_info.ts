@@ -6,6 +6,9 @@ import { type Address, addressFromBytes, addressToBytes } from "../identity/addr
 /** The version of `/raintree/channel` that this release speaks. */
 export const CHANNEL_PROTOCOL_VERSION = 1;
 
+/** The version in the node info that stands for a Pocket V1 node, which has none of its own: it takes one message a stream and knows no segments. */
+export const POCKET_V1_VERSION = 0;
+
 /** Longest list and text accepted in a peer's node info. */
 const ENTRIES_MAX = 64;
 const TEXT_LENGTH_MAX = 256;

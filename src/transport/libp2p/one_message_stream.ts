@@ -1,5 +1,5 @@
 import { asP2pError, P2pError, ProtocolError } from "../../base/errors.ts";
-import type { RemoteIdentity } from "../../security/libp2p_noise.ts";
+import type { HostConnection } from "./host_connection.ts";
 import { DeadlineQueue } from "./deadline_queue.ts";
 import type { Libp2pHost } from "./host.ts";
 import type { PeerRef } from "./host_options.ts";
@@ -48,7 +48,7 @@ export interface MessageHandlerOptions {
 }
 
 /** Takes one message. The stream ends, and with it the sender's wait, when the returned promise resolves. A throw resets the stream. */
-export type OnMessage = (from: RemoteIdentity, message: Uint8Array) => void | Promise<void>;
+export type OnMessage = (from: HostConnection, message: Uint8Array) => void | Promise<void>;
 
 /** Receives what {@link sendMessage} sends: serves `protocol` on `host` until it is unhandled. */
 export function handleMessages(
@@ -82,7 +82,7 @@ export function handleMessages(
         deadlines.delete(stream);
         unfinishedBytes -= received.bytes;
         if (reason !== undefined) return;
-        const handled = onMessage(stream.connection.remote, received.takeAll());
+        const handled = onMessage(stream.connection, received.takeAll());
         if (handled === undefined) return stream.closeWrite();
         handled.then(
           () => stream.closeWrite(),
