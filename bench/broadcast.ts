@@ -1,0 +1,74 @@
+import { Broadcaster } from "./broadcaster.ts";
+import { Child, playRole, ratePerSecond } from "./child.ts";
+import { type Benchmark, type MeasureOptions, median } from "./harness.ts";
+import type { SideName } from "./side.ts";
+
+const NODES = 27;
+const BYTES = 1024;
+
+/** Broadcasts by every node in turn, many in flight: how many deliveries a second in all. */
+export function broadcastRate(options: MeasureOptions): Benchmark {
+  const parameters = { ...options, nodes: NODES, bytes: BYTES, inFlight: 32 };
+  return row("broadcast-27-rate", "deliveries/s", "higher", "rate", parameters);
+}
+
+/** Broadcasts one at a time: how long the last node waits, the median. */
+export function broadcastTime(options: MeasureOptions): Benchmark {
+  const parameters = { ...options, nodes: NODES, bytes: BYTES, inFlight: 1 };
+  return row("broadcast-27-time", "ms", "lower", "time", parameters);
+}
+
+interface Parameters extends MeasureOptions {
+  nodes: number;
+  bytes: number;
+  inFlight: number;
+}
+
+function row(name: string, unit: string, better: Benchmark["better"], role: string, parameters: Parameters): Benchmark {
+  const { nodes, bytes, inFlight } = parameters;
+  const side = (side: SideName, signed: boolean) => measure(side, role, { ...parameters, signed });
+  return {
+    name,
+    unit,
+    better,
+    parameters: { nodes, bytes, inFlight },
+    ours: () => side("ours", false),
+    peer: () => side("peer", false),
+    variants: { signedPeer: { parameters: { nodes, bytes, inFlight }, peer: () => side("peer", true) } },
+  };
+}
+
+async function measure(side: SideName, role: string, parameters: Parameters & { signed: boolean }): Promise<number> {
+  await using network = new Child(import.meta.url, role, side, parameters);
+  return await network.next<number>();
+}
+
+if (import.meta.main) {
+  await playRole<Parameters & { signed: boolean }>({
+    async rate(side, parameters, report) {
+      const network = new Broadcaster(parameters.nodes, parameters.bytes);
+      await network.connect(side, parameters.signed);
+      let reported = false;
+      const lanes = Array.from({ length: parameters.inFlight }, async () => {
+        while (!reported) await network.toAll();
+      });
+      report(await ratePerSecond(() => network.deliveries, parameters));
+      reported = true;
+      await Promise.all(lanes);
+    },
+    async time(side, parameters, report) {
+      const network = new Broadcaster(parameters.nodes, parameters.bytes);
+      await network.connect(side, parameters.signed);
+      const times: number[] = [];
+      const start = performance.now();
+      const counted = start + parameters.warmupMs;
+      while (times.length === 0 || performance.now() < counted + parameters.windowMs) {
+        const sent = performance.now();
+        await network.toAll();
+        const received = performance.now();
+        if (sent >= counted) times.push(received - sent);
+      }
+      report(median(times));
+    },
+  });
+}
