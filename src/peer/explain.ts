@@ -86,7 +86,7 @@ function why(peer: Peer, now: number, wall: number): string {
   const { record, link } = peer;
   switch (statusOf(peer)) {
     case "evicting":
-      return `Its connection is being closed: ${link!.eviction}`;
+      return `Its connection is being closed: ${link!.eviction!.reason}`;
     case "ready":
     case "connected":
       return `Connected ${link!.direction} for ${Math.round(now - link!.sinceMs)} ms`;

@@ -102,10 +102,14 @@ export class Links {
     return worse >= missing;
   }
 
-  /** Marks a connection, if there is one, to be closed; the first reason stays. */
-  evict(link: Link | undefined, reason: string): void {
-    if (link === undefined || link.eviction !== undefined) return;
-    link.eviction = reason;
+  /** Marks a connection, if there is one, to be closed. The first reason stays, unless it was only to make room. */
+  evict(link: Link | undefined, reason: string, { forRoom = false }: { forRoom?: boolean } = {}): void {
+    if (link === undefined) return;
+    if (link.eviction !== undefined) {
+      if (link.eviction.forRoom && !forRoom) link.eviction = { reason, forRoom };
+      return;
+    }
+    link.eviction = { reason, forRoom };
     this.#evictions.push(link);
   }
 
@@ -124,7 +128,7 @@ export class Links {
       else if (ready.inbound + ready.outbound <= maxConnected) return;
       const worst = this.#worst(direction, now, newcomer) ?? this.#worst(direction, now, undefined);
       if (worst === undefined) return;
-      this.evict(worst, "capacity");
+      this.evict(worst, "capacity", { forRoom: true });
       ready[worst.direction]--;
     }
   }
@@ -143,7 +147,10 @@ export class Links {
   nextEviction(now: number): Link | undefined {
     if (now >= this.#idleCheckMs) this.#evictIdle(now);
     for (let link = this.#evictions.shift(); link !== undefined; link = this.#evictions.shift()) {
-      if (this.#links.has(link)) return link;
+      if (!this.#links.has(link)) continue;
+      if (!link.eviction!.forRoom || !isPinned(link.peer)) return link;
+      link.eviction = undefined;
+      this.trim(now);
     }
     return undefined;
   }
@@ -193,7 +200,7 @@ export class Links {
     }
     idle.sort((a, b) => a.usedMs - b.usedMs);
     for (const link of idle) {
-      if (spare-- > 0) this.evict(link, "idle");
+      if (spare-- > 0) this.evict(link, "idle", { forRoom: true });
       else check = Math.min(check, now + idleMs);
     }
     this.#idleCheckMs = check;

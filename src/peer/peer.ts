@@ -16,7 +16,15 @@ export interface Link {
   /** When it last carried something that matters, in `Clock.now()`. */
   usedMs: number;
   /** Why it is to be closed; absent while it may stay. */
-  eviction: string | undefined;
+  eviction: LinkEviction | undefined;
+}
+
+/** Why a connection is to be closed. */
+export interface LinkEviction {
+  /** In words. */
+  readonly reason: string;
+  /** Only to make room: off again if the peer becomes wanted before the router has taken it up. */
+  readonly forRoom: boolean;
 }
 
 /** A peer as the manager works with it: what is stored, and what a restart may forget. Times are of `Clock.now()`. */

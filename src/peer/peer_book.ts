@@ -125,7 +125,7 @@ export class PeerBook {
   due(): Peer | undefined {
     const now = this.#clock.now();
     for (let next = this.#waiting.peek(); next !== undefined && next.dueMs <= now; next = this.#waiting.peek()) {
-      this.#endBan(next);
+      this.endBan(next);
       this.place(next);
     }
     return this.#due.peek();
@@ -136,10 +136,16 @@ export class PeerBook {
     return this.#waiting.peek()?.dueMs ?? Infinity;
   }
 
-  /** Whether the peer is banned now; ends a ban that is over. */
-  isBanned(peer: Peer): boolean {
-    this.#endBan(peer);
-    return peer.record.ban !== undefined;
+  /** Ends the ban of a peer if it is over. */
+  endBan(peer: Peer): void {
+    const { record } = peer;
+    if (record.ban === undefined || record.ban.untilMs > this.#clock.wall()) return;
+    record.ban = undefined;
+    // Otherwise the next slip would be another ban.
+    if (record.score <= SCORE_MIN) {
+      applyReport(record, { kind: "good", points: -SCORE_MIN, reason: "ban served" }, this.#clock.wall());
+    }
+    this.keep(peer);
   }
 
   /** The best endpoint of a due peer: the one that failed least, among those the one that worked last. */
@@ -169,17 +175,6 @@ export class PeerBook {
     // Wall time may lag behind the clock: a ban that is not over yet is looked at again, never at this very moment.
     if (record.ban !== undefined) due = Math.max(due, now + Math.max(1, record.ban.untilMs - this.#clock.wall()));
     return due;
-  }
-
-  #endBan(peer: Peer): void {
-    const { record } = peer;
-    if (record.ban === undefined || record.ban.untilMs > this.#clock.wall()) return;
-    record.ban = undefined;
-    // Otherwise the next slip would be another ban.
-    if (record.score <= SCORE_MIN) {
-      applyReport(record, { kind: "good", points: -SCORE_MIN, reason: "ban served" }, this.#clock.wall());
-    }
-    this.keep(peer);
   }
 
   #insert(record: PeerRecord): Peer {

@@ -69,8 +69,7 @@ export class PeerManager implements Disposable {
   }
 
   /**
-   * A manager for the node `self` that knows what the store remembers. Back-off does not outlive a restart: every peer may be
-   * dialled at once.
+   * A manager for the node `self` that knows what the store remembers. After a restart every peer may be dialled at once.
    *
    * @throws {P2pError} what {@link PeerStore.load} throws
    * @throws {RangeError} if an option is out of range
@@ -104,7 +103,7 @@ export class PeerManager implements Disposable {
     const named = persistent !== undefined && persistent !== record.persistent;
     if (!added && !dropped && !named) return false;
     if (named) record.persistent = persistent;
-    if (named && persistent) record.inactive = undefined;
+    if (persistent) record.inactive = undefined;
     // A new address of a peer that matters is tried at once, whatever became of the old ones.
     if (isPinned(peer) || dropped) this.#book.hurry(peer);
     this.#book.keep(peer);
@@ -113,13 +112,14 @@ export class PeerManager implements Disposable {
   }
 
   /**
-   * Says which peers the routers want connected, in place of what was said before. They are dialled with priority, redialled for ever,
-   * and never evicted for capacity; more of them than {@link PeerManagerOptions.maxOutbound} wait. Addresses may be unknown as yet.
+   * Says which peers the routers want connected, known or not, in place of what was said before. They are dialled with priority,
+   * redialled for ever, and never evicted for capacity; more of them than `maxOutbound` wait.
    */
   want(addresses: Iterable<Address>): void {
     this.#book.want(addresses);
-    this.#links.trim(this.#clock.now());
-    this.#links.checkIdle(this.#clock.now());
+    const now = this.#clock.now();
+    this.#links.trim(now);
+    this.#links.checkIdle(now);
     this.#work();
   }
 
@@ -127,7 +127,7 @@ export class PeerManager implements Disposable {
   dialNow(id: Address): void {
     const peer = this.#book.get(id);
     if (peer?.link !== undefined || peer?.dialing !== undefined) return;
-    if (peer !== undefined) this.#book.isBanned(peer);
+    if (peer !== undefined) this.#book.endBan(peer);
     assertDialable(id, peer, this.#clock.wall());
     peer.requested = true;
     this.#book.place(peer);
@@ -176,7 +176,8 @@ export class PeerManager implements Disposable {
     if (id === this.#self) return this.#refuse(peerSelf(id));
     // A stranger enters the book only once it is sure of a place here.
     const candidate = this.#book.get(id) ?? newPeer(newPeerRecord(id), this.#book.wanted.has(id));
-    if (this.#book.isBanned(candidate)) return this.#refuse(peerBanned(candidate.record, this.#clock.wall()));
+    this.#book.endBan(candidate);
+    if (candidate.record.ban !== undefined) return this.#refuse(peerBanned(candidate.record, this.#clock.wall()));
     const room = candidate.link !== undefined ||
       this.#links.hasRoom(candidate, "inbound", this.#dialing, this.#clock.now());
     const peer = room ? this.#book.obtain(id, false) : undefined;
@@ -216,7 +217,7 @@ export class PeerManager implements Disposable {
     const link = this.#links.nextEviction(this.#clock.now());
     if (link === undefined) return undefined;
     this.#totals.evicted++;
-    return { id: link.peer.record.id, connection: link.connection, reason: link.eviction! };
+    return { id: link.peer.record.id, connection: link.connection, reason: link.eviction!.reason };
   }
 
   /** The connection is gone: subscribers hear `down` if it was ready. `false` if it was unknown or replaced, which is in order. */
@@ -250,15 +251,18 @@ export class PeerManager implements Disposable {
     this.ban(id, this.#options.banMs, `score fell to ${SCORE_MIN}: ${report.reason}`);
   }
 
-  /** Closes the connection with a peer and neither dials nor accepts it for `ms` milliseconds, persistent or not. */
+  /** Closes the connection with a peer and neither dials nor accepts it for `ms` milliseconds, persistent or not. Of two bans the later end counts; 0 lifts it. */
   ban(id: Address, ms: number, reason: string): void {
     if (id === this.#self) return;
     const peer = this.#book.obtain(id, false);
     if (peer === undefined) return;
-    peer.record.ban = { untilMs: this.#clock.wall() + ms, reason };
-    peer.requested = false;
+    const untilMs = this.#clock.wall() + ms;
+    if (ms <= 0) peer.record.ban = undefined;
+    else if (untilMs > (peer.record.ban?.untilMs ?? 0)) peer.record.ban = { untilMs, reason };
+    peer.requested &&= ms <= 0;
     this.#book.keep(peer);
-    this.#evict(id, `banned: ${reason}`);
+    if (ms > 0) this.#evict(id, `banned: ${reason}`);
+    else this.#work();
   }
 
   /** The peer is of another network: it is not dialled any more (persistent and wanted ones rarely), until it connects successfully. */
@@ -341,7 +345,8 @@ export class PeerManager implements Disposable {
     if (publicKey !== undefined) record.publicKey = publicKey;
     // The handshake compared the networks: what was said of the peer before no longer holds.
     record.inactive = undefined;
-    if (this.#book.isBanned(peer)) {
+    this.#book.endBan(peer);
+    if (record.ban !== undefined) {
       this.#book.keep(peer);
       return this.#refuse(peerBanned(record, this.#clock.wall()));
     }
