@@ -142,16 +142,19 @@ export class RainTreeRouter {
   receive(bytes: Uint8Array, from: Address): void {
     if (this.#closed) return;
     this.stats.reads++;
+    let envelope: PocketEnvelope;
     try {
       const { level, data, until } = decodeRainTreeMessage(bytes, { dataBytesMax: this.#dataBytesMax });
-      const envelope = decodeEnvelope(data);
+      envelope = decodeEnvelope(data);
       if (until !== undefined) this.#serveSegment(envelope.nonce, until, data, from);
       else if (level > 0) this.#serveLevel(envelope.nonce, level, data);
-      if (!this.#options.onPayload(envelope, from)) this.stats.redundant++;
     } catch (caught) {
       this.stats.rejected++;
       this.#options.onMisbehaviour(from, asError(caught));
+      return;
     }
+    // Outside: what an application throws is not the peer's doing.
+    if (!this.#options.onPayload(envelope, from)) this.stats.redundant++;
   }
 
   /** Sends and receives nothing any more. Idempotent. */
@@ -180,13 +183,13 @@ export class RainTreeRouter {
   }
 
   #serveLevel(nonce: bigint, level: number, data: Uint8Array): void {
+    if (this.#index < 0) return;
     if (level > this.#levels) {
       throw new ProtocolError(
         "raintree_bad_level",
         `Message has level ${level}, a ring of ${this.#ring.size} has ${this.#levels}`,
       );
     }
-    if (this.#index < 0) return;
     if (this.#copies.count(nonce) > this.#levels + 1) {
       this.stats.suppressed++;
       return;

@@ -1,55 +1,23 @@
-import { abortable, type Cancel, type Clock, deadline, systemClock } from "../base/clock.ts";
+import { abortable, type Cancel, type Clock, deadline, sleep, systemClock } from "../base/clock.ts";
 import { asP2pError, P2pError, ProtocolError } from "../base/errors.ts";
 import { type Logger, logger } from "../base/log.ts";
 import type { Address } from "../identity/address.ts";
 import { type NodeAddress, parseNodeAddress } from "../identity/node_address.ts";
 import type { Admission, DialCandidate } from "../peer/decisions.ts";
 import type { PeerManager } from "../peer/peer_manager.ts";
-import type { KeepAliveOptions } from "../socket/keep_alive.ts";
-import type { QueueKind } from "../socket/scheduler.ts";
 import { Socket, type SocketOptions } from "../socket/socket.ts";
 import { CHANNEL_PROTOCOL_VERSION, type NodeInfo } from "../transport/node_info.ts";
 import type { Connection, Endpoint, Handshaken, Transport } from "../transport/transport.ts";
 import { Channel, type ChannelDescriptor, type ChannelHost } from "./channel.ts";
 import { DropCounter, type Drops } from "./drop_counter.ts";
-import { InboundGate, type InboundGateOptions } from "./inbound_gate.ts";
+import { InboundGate } from "./inbound_gate.ts";
+import type { RouterOptions } from "./router_options.ts";
 
-/** Options of a {@link Router}. Durations in milliseconds. */
-export interface RouterOptions {
-  /** This node. */
-  address: Address;
-  /** The chain; peers of another are refused. */
-  network: string;
-  /** What dials and accepts, by protocol. Closed with the router. */
-  transports: readonly Transport[];
-  /** Who is dialled and kept. Not closed with the router. */
-  peers: PeerManager;
-  /** Time. @default {systemClock} */
-  clock?: Clock;
-  /** How channels share a socket. @default {"wdrr"} */
-  queue?: QueueKind;
-  /** Pings. */
-  keepAlive?: KeepAliveOptions;
-  /** How long a dial may take until the connection stands. @default {5_000} */
-  dialTimeoutMs?: number;
-  /** How long a handshake may take. @default {10_000} */
-  handshakeTimeoutMs?: number;
-  /** How long an orderly close waits for what is queued. @default {1_000} */
-  drainMs?: number;
-  /** Limits on inbound handshakes. */
-  inbound?: InboundGateOptions;
-  /** Whether an illegal socket transition throws (development) or is counted (production). @default {false} */
-  strict?: boolean;
-  /** Node address URLs at which this node may be dialled, asked for at each handshake. @default {() => []} */
-  advertise?: () => readonly string[];
-  /** A peer's socket opened. */
-  onUp?: (socket: Socket) => void;
-  /** A peer has no open socket any more. */
-  onDown?: (peer: Address) => void;
-}
-
-/** How long a connection that lost the tie-break is still listened to. */
+/** How long a connection that lost the tie-break is still listened to: the peer may use it until it has seen the other one. */
 const RETIRE_MS = 500;
+
+/** The number of a connection that is only listened to; the manager begins with 1. */
+const LISTENED_TO = 0;
 
 /** Points a peer loses for breaking a protocol. */
 const PENALTY_POINTS = 10;
@@ -69,7 +37,7 @@ export class Router implements ChannelHost, AsyncDisposable {
   readonly #channels = new Map<number, Channel<unknown>>();
   /** Every socket that is not closed, with its number at the manager once it is admitted. */
   readonly #connections = new Map<Socket, number | undefined>();
-  /** The open socket of each peer. */
+  /** The socket of each peer, from open to closed. */
   readonly #open = new Map<Address, Socket>();
   readonly #waiting = new Map<Address, PromiseWithResolvers<Socket>>();
   readonly #drops = new DropCounter();
@@ -124,9 +92,10 @@ export class Router implements ChannelHost, AsyncDisposable {
     this.#queuePump();
   }
 
-  /** The open socket of a peer. */
+  /** The open socket of a peer; not one that is being closed. */
   socket(peer: Address): Socket | undefined {
-    return this.#open.get(peer);
+    const socket = this.#open.get(peer);
+    return socket?.state === "open" ? socket : undefined;
   }
 
   /** All open sockets. */
@@ -141,8 +110,16 @@ export class Router implements ChannelHost, AsyncDisposable {
    * the signal's reason.
    */
   async connect(peer: Address, signal?: AbortSignal): Promise<Socket> {
-    const open = this.#open.get(peer);
+    const open = this.socket(peer);
     if (open !== undefined) return open;
+    if (this.#stop.signal.aborted) throw stopped();
+    const { dialTimeoutMs = 5_000, handshakeTimeoutMs = 10_000 } = this.#options;
+    using limit = deadline(this.#clock, dialTimeoutMs + handshakeTimeoutMs, `Connecting to ${peer}`, signal);
+    // One that is being closed has to be gone first: nothing more can be sent on it.
+    for (let old = this.#open.get(peer); old !== undefined; old = this.#open.get(peer)) {
+      if (old.state === "open") return old;
+      await abortable(old.close(), limit.signal);
+    }
     if (this.#stop.signal.aborted) throw stopped();
     this.#peers.dialNow(peer);
     let waiting = this.#waiting.get(peer);
@@ -151,8 +128,6 @@ export class Router implements ChannelHost, AsyncDisposable {
       waiting.promise.catch(() => {}); // told to those who wait below
       this.#waiting.set(peer, waiting);
     }
-    const { dialTimeoutMs = 5_000, handshakeTimeoutMs = 10_000 } = this.#options;
-    using limit = deadline(this.#clock, dialTimeoutMs + handshakeTimeoutMs, `Connecting to ${peer}`, signal);
     return await abortable(waiting.promise, limit.signal);
   }
 
@@ -235,7 +210,9 @@ export class Router implements ChannelHost, AsyncDisposable {
       if (!this.#open.has(peer)) this.#answer(peer, error);
       return;
     }
-    await this.#admit(socket, this.#peers.dialed(peer, socket.remote.publicKey));
+    const admission = this.#peers.dialed(peer, socket.remote.publicKey);
+    if (!admission.admitted && !this.#open.has(peer)) this.#answer(peer, admission.error);
+    await this.#admit(socket, admission);
   }
 
   async #accept(connection: Connection): Promise<void> {
@@ -266,20 +243,39 @@ export class Router implements ChannelHost, AsyncDisposable {
 
   async #admit(socket: Socket, admission: Admission): Promise<void> {
     const { address } = socket;
-    if (!admission.admitted || this.#stop.signal.aborted) {
-      await socket.close();
-      return;
+    if (this.#stop.signal.aborted) return await socket.close();
+    if (!admission.admitted) {
+      return await (admission.error.code === "peer_duplicate" ? this.#hearOut(socket) : socket.close());
     }
     const replaced = this.#open.get(address);
     this.#connections.set(socket, admission.connection);
     socket.admit();
     this.#open.set(address, socket);
     socket.open();
-    // The peer may not have noticed yet that there are two: what it still sends on the old one is heard.
-    if (admission.replaces !== undefined) this.#clock.after(RETIRE_MS, () => this.#retire(admission.replaces!));
+    if (replaced !== undefined) this.#track(this.#retireLater(replaced));
     this.#peers.ready(address, admission.connection);
     this.#answer(address, socket);
     if (replaced === undefined) this.#options.onUp?.(socket);
+  }
+
+  /** Listens for a while to a connection that lost the tie-break: the peer may have admitted it before it saw the other one. One per peer. */
+  async #hearOut(socket: Socket): Promise<void> {
+    for (const [other, number] of this.#connections) {
+      if (number === LISTENED_TO && other.address === socket.address) return await socket.close();
+    }
+    this.#connections.set(socket, LISTENED_TO);
+    socket.admit();
+    socket.open();
+    await this.#retireLater(socket);
+  }
+
+  async #retireLater(socket: Socket): Promise<void> {
+    try {
+      await sleep(this.#clock, RETIRE_MS, this.#stop.signal);
+    } catch {
+      // The router stops, and closes every socket without delay.
+    }
+    await socket.close();
   }
 
   /** Closes a connection in order: what it has accepted is still written. */
@@ -310,6 +306,7 @@ export class Router implements ChannelHost, AsyncDisposable {
     const connection = this.#connections.get(socket);
     this.#connections.delete(socket);
     countLaneDrops(this.#drops, socket);
+    for (const channel of this.#channels.values()) channel.disconnected(socket);
     if (connection === undefined) return; // never admitted: told by dial or accept
     const { address } = socket;
     const current = this.#open.get(address);

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { expectedTraffic } from "../../src/raintree/expectations.ts";
 import { simulateClassic } from "../../src/raintree/simulate.ts";
+import { exactOffsets } from "../../src/raintree/tree.ts";
 import vectors from "../vectors/raintree.json" with { type: "json" };
 import { LiveNetwork } from "./live_network.ts";
 
@@ -60,4 +61,59 @@ Deno.test("a live exact network of every size to 27 reaches everyone exactly onc
     }
     assertEquals(network.traffic(), { reads, writes }, `at ${n}`);
   }
+});
+
+Deno.test("a staked node is connected with whom the tree needs, and with nobody else", async () => {
+  for (const mode of ["exact", "classic"] as const) {
+    for (const n of [9, 27, 60]) {
+      await using network = await LiveNetwork.start({ nodes: n, mode });
+      for (let originator = 0; originator < n; originator++) await network.broadcast(originator, "x");
+      network.nodes.forEach(({ connected }, position) => {
+        assertEquals(connected, network.neighbours(position), `node ${position} of ${n}, ${mode}`);
+      });
+    }
+  }
+  await using network = await LiveNetwork.start({ nodes: 27 });
+  const position = network.nodes[5].module.ring.indexOf(network.nodes[5].address);
+  const targets = exactOffsets(27).map((offset) => network.nodes[(position + offset) % 27].address);
+  assertEquals(targets.length, 6);
+  assertEquals(targets.every((target) => network.nodes[5].connected.includes(target)), true);
+});
+
+Deno.test("nodes of classic and exact configuration reach everyone in each other's exact broadcasts", async () => {
+  for (const n of [2, 5, 9, 18, 24, 27]) {
+    await using network = await LiveNetwork.start({ nodes: n, mode: (position) => position % 2 ? "classic" : "exact" });
+    for (let originator = 0; originator < n; originator += 2) {
+      await network.broadcast(originator, `from ${originator}`);
+      // What is no target of a classic node's own is dialled when it is needed.
+      await network.until(
+        () => network.nodes.every(({ texts }, i) => i === originator || texts.includes(`from ${originator}`)),
+        () => `everyone of ${n} reached from ${originator}`,
+      );
+    }
+    const { reads } = network.traffic();
+    const exact = Math.ceil(n / 2);
+    assertEquals(reads, network.nodes.map((_, position) => exact - (position % 2 ? 0 : 1)), `at ${n}`);
+  }
+});
+
+Deno.test("nodes of classic and exact configuration follow the classic table in each other's classic broadcasts", async () => {
+  for (const n of [5, 9, 18, 24, 27]) {
+    await using network = await LiveNetwork.start({ nodes: n, mode: (position) => position % 2 ? "classic" : "exact" });
+    const { reads, writes } = simulateClassic(n);
+    await network.broadcast(1, "classic");
+    const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
+    await network.until(() => sum(network.traffic().reads) === sum(reads), () => `all of ${sum(reads)} reads at ${n}`);
+    const turned = (counts: number[]) => network.nodes.map((_, position) => counts[(position - 1 + n) % n]);
+    assertEquals(network.traffic(), { reads: turned(reads), writes: turned(writes) }, `at ${n}`);
+  }
+});
+
+Deno.test("stopping a live network leaves no routine and no timer", async () => {
+  const network = await LiveNetwork.start({ nodes: 9 });
+  for (let originator = 0; originator < 9; originator++) await network.broadcast(originator, "x");
+  const routines = network.nodes.map(({ module }) => module.routines);
+  await network[Symbol.asyncDispose]();
+  assertEquals(routines.map((each) => each.names()), routines.map(() => []));
+  assertEquals(network.clock.pending, 0);
 });
