@@ -270,9 +270,10 @@ export class Socket implements ConnectionHandler {
 
   /** One turn of the write routine. */
   take(out: ByteWriter, budget: number): void {
+    const end = out.length + budget;
     if (this.#pongsOwed.length > 0 || this.#pingToSend !== undefined || this.#owing.size > 0) this.#takeControl(out);
     const lanes = this.#sendLanes;
-    while (out.length < budget) {
+    while (out.length < end) {
       const lane = this.#scheduler.next(lanes);
       if (lane === undefined) break;
       lane.takeFrame(out);

@@ -63,7 +63,7 @@ export interface ConnectionHandler {
   /** A frame arrived, called by the read routine. A throw closes the connection with that error. */
   receive: OnFrame;
   /**
-   * The write routine asks for what is queued. Appends whole frames until about `budget` bytes are written (the last one
+   * The write routine asks for what is queued. Appends whole frames until about `budget` bytes are appended (the last one
    * may pass it) or nothing is left. Appending nothing ends the turn until the next {@link Connection.wake}.
    */
   take(out: ByteWriter, budget: number): void;
