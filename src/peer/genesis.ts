@@ -15,6 +15,7 @@ export interface GenesisProblem {
 
 /** A genesis file that cannot be used; every problem in it, not only the first. */
 export class GenesisError extends P2pError {
+  /** `GenesisError`. */
   override name = "GenesisError";
   /** In the order of the file. */
   readonly problems: readonly GenesisProblem[];

@@ -102,6 +102,16 @@ export class Links {
     return worse >= missing;
   }
 
+  /**
+   * Whether a peer that nobody asked for need not be dialled while `dialing` are under way. At the very limit it may be, in exchange
+   * for a worse one.
+   */
+  isEnough(dialing: number): boolean {
+    const { inbound, outbound } = this.tally();
+    const connected = inbound + outbound + dialing;
+    return connected >= this.#limits.keepConnected && connected < this.#limits.maxConnected;
+  }
+
   /** Marks a connection, if there is one, to be closed. The first reason stays, unless it was only to make room. */
   evict(link: Link | undefined, reason: string, { forRoom = false }: { forRoom?: boolean } = {}): void {
     if (link === undefined) return;

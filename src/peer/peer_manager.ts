@@ -17,6 +17,7 @@ import {
   addEndpoint,
   endpointAnswered,
   endpointFailed,
+  extendBan,
   keepOnlyEndpoint,
   newPeerRecord,
   type PeerRecord,
@@ -256,9 +257,8 @@ export class PeerManager implements Disposable {
     if (id === this.#self) return;
     const peer = this.#book.obtain(id, false);
     if (peer === undefined) return;
-    const untilMs = this.#clock.wall() + ms;
     if (ms <= 0) peer.record.ban = undefined;
-    else if (untilMs > (peer.record.ban?.untilMs ?? 0)) peer.record.ban = { untilMs, reason };
+    else extendBan(peer.record, { untilMs: this.#clock.wall() + ms, reason });
     peer.requested &&= ms <= 0;
     this.#book.keep(peer);
     if (ms > 0) this.#evict(id, `banned: ${reason}`);
@@ -330,12 +330,7 @@ export class PeerManager implements Disposable {
     if (this.#dialing >= this.#options.maxDialing) return undefined;
     const peer = this.#book.due();
     if (peer === undefined) return undefined;
-    if (tierOf(peer) === 0) {
-      const { inbound, outbound } = this.#links.tally();
-      const connected = inbound + outbound + this.#dialing;
-      // Enough is connected for a peer that nobody asked for, unless it is better than what there is.
-      if (connected >= this.#options.keepConnected && connected < this.#options.maxConnected) return undefined;
-    }
+    if (tierOf(peer) === 0 && this.#links.isEnough(this.#dialing)) return undefined;
     return this.#links.hasRoom(peer, "outbound", this.#dialing, this.#clock.now()) ? peer : undefined;
   }
 

@@ -3,7 +3,7 @@ import type { NodeAddress } from "../identity/node_address.ts";
 import { SCORE_MAX, type Scored } from "./scores.ts";
 
 /** Endpoints kept per peer. A further one replaces the one that failed most and never worked; if all worked, it is not kept. */
-export const ENDPOINTS_MAX = 8;
+export const ENDPOINTS_MAX: number = 8;
 
 /** One place where a peer may be reached, and how dialling it went. */
 export interface PeerEndpoint {
@@ -120,4 +120,9 @@ export function endpointFailed(endpoint: PeerEndpoint, error: Error, wall: numbe
   endpoint.failures++;
   endpoint.lastFailureMs = wall;
   endpoint.lastError = error.message.slice(0, 200);
+}
+
+/** Bans the peer; of two bans the one that ends later counts. */
+export function extendBan(record: PeerRecord, ban: PeerBan): void {
+  if (ban.untilMs > (record.ban?.untilMs ?? 0)) record.ban = ban;
 }

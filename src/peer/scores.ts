@@ -1,11 +1,11 @@
 /** The score of persistent peers; the others stay below. */
-export const SCORE_MAX = 100;
+export const SCORE_MAX: number = 100;
 
 /** A peer whose score falls this low is banned for a while, unless it is persistent or wanted. */
-export const SCORE_MIN = -100;
+export const SCORE_MIN: number = -100;
 
 /** Reasons kept per peer; an older one is dropped for a newer one. */
-export const SCORE_CHANGES_MAX = 8;
+export const SCORE_CHANGES_MAX: number = 8;
 
 const REASON_LENGTH_MAX = 200;
 

@@ -53,7 +53,7 @@ export function sortByAddress(peers: Iterable<StakedPeer>): readonly StakedPeer[
   return Object.freeze(sorted);
 }
 
-/** @throws {P2pError} `height_unknown` unless it is a whole number from 0 */
+/** Refuses what is no height. @throws {P2pError} `height_unknown` unless it is a whole number from 0 */
 export function assertHeight(height: number): void {
   if (Number.isSafeInteger(height) && height >= 0) return;
   throw new P2pError("height_unknown", `There is no height ${height}: heights are whole numbers from 0`);

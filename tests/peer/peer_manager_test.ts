@@ -192,6 +192,40 @@ Deno.test("wanted and persistent peers are not evicted for capacity", () => {
   assertEquals(manager.dialNext()?.address.id, peerId(4), "peer 2 is not wanted any more");
 });
 
+Deno.test("a peer that becomes wanted before it is evicted for capacity stays, and the next worst goes", () => {
+  const { manager } = fixture({ maxInbound: 2 });
+  acceptReady(manager, 1);
+  acceptReady(manager, 2);
+  manager.report(peerId(1), { kind: "bad", points: 2, reason: "slow" });
+  manager.report(peerId(2), { kind: "bad", points: 1, reason: "slow" });
+  acceptReady(manager, 3);
+  assertEquals(manager.status(peerId(1)), "evicting");
+  manager.want([peerId(1)]);
+  assertEquals(evictions(manager), [{ id: peerId(2), reason: "capacity" }]);
+  assertEquals(manager.status(peerId(1)), "ready");
+  manager.ban(peerId(1), 1000, "test");
+  assertEquals(evictions(manager).length, 1, "a ban is no matter of room");
+});
+
+Deno.test("dialFailed() says nothing of an endpoint whose peer has connected by itself meanwhile", () => {
+  const { manager } = fixture();
+  manager.add(at(1));
+  const { address } = manager.dialNext()!;
+  acceptReady(manager, 1);
+  manager.dialFailed(address, new Error("peer_duplicate"));
+  assertEquals(manager.explain(peerId(1))!.endpoints[0].failures, 0);
+  assertEquals(manager.status(peerId(1)), "ready");
+});
+
+Deno.test("ban() counts the later end, and 0 lifts it", () => {
+  const { manager } = fixture();
+  manager.ban(peerId(1), 5000, "flood");
+  manager.ban(peerId(1), 10, "slip");
+  assertEquals(manager.explain(peerId(1))!.ban!.reason, "flood");
+  manager.ban(peerId(1), 0, "operator");
+  assertEquals(manager.accepted(peerId(1)).admitted, true);
+});
+
 Deno.test("subscribe() hears up and down in order, first of those already up", () => {
   const { manager } = fixture();
   const early = manager.subscribe();
