@@ -1,6 +1,8 @@
+import { ByteWriter } from "../../codec/byte_writer.ts";
 import { ProtoReader, ProtoWriter } from "../../codec/proto.ts";
+import { readVarint } from "../../codec/varint.ts";
 import { formatMultiaddr, multiaddrFromBytes, multiaddrToBytes, parseMultiaddr } from "../../identity/multiaddr.ts";
-import { P2pError } from "../../base/errors.ts";
+import { P2pError, ProtocolError } from "../../base/errors.ts";
 
 /** The protocol by which a peer says what it is when asked. */
 export const IDENTIFY = "/ipfs/id/1.0.0";
@@ -28,7 +30,7 @@ export interface IdentifyInfo {
   readonly protocolVersion: string;
 }
 
-/** Encodes identify's protobuf message. `publicKey` is in libp2p's protobuf form. */
+/** Encodes identify's protobuf message behind its length as a varint. `publicKey` is in libp2p's protobuf form. */
 export function encodeIdentify(info: IdentifyInfo, publicKey: Uint8Array): Uint8Array {
   const out = new ProtoWriter();
   out.bytes(1, publicKey);
@@ -37,31 +39,51 @@ export function encodeIdentify(info: IdentifyInfo, publicKey: Uint8Array): Uint8
   if (info.observed !== undefined) out.bytes(4, multiaddrToBytes(parseMultiaddr(info.observed)));
   out.string(5, info.protocolVersion);
   out.string(6, info.agentVersion);
-  return out.finish();
+  const message = out.finish();
+  const framed = new ByteWriter(message.length + 4);
+  framed.varint(message.length);
+  framed.push(message);
+  return framed.bytes();
 }
 
 /**
- * Decodes identify's protobuf message. The public key in it is not looked at: the handshake has proven one.
+ * Decodes what a peer sent until the end of the stream: one protobuf message behind its length, or several that add up, as
+ * go-libp2p sends a long one. The public key in it is not looked at: the handshake has proven one.
  *
- * @throws {ProtocolError} `proto_*`
+ * @throws {ProtocolError} `identify_truncated`, `proto_*`, `varint_*`
  */
-export function decodeIdentify(message: Uint8Array): IdentifyInfo {
-  const protocols: string[] = [];
-  const listen: string[] = [];
-  let observed: string | undefined;
-  let agentVersion = "";
-  let protocolVersion = "";
+export function decodeIdentify(bytes: Uint8Array): IdentifyInfo {
+  const info = { protocols: [], listen: [], observed: undefined, agentVersion: "", protocolVersion: "" };
+  for (let at = 0; at < bytes.length;) {
+    const length = readVarint(bytes, at);
+    if (length === undefined || length.end + length.value > bytes.length) {
+      throw new ProtocolError("identify_truncated", `Identify message ends after ${bytes.length} bytes, inside a part`);
+    }
+    at = length.end + length.value;
+    readPart(bytes.subarray(length.end, at), info);
+  }
+  return info;
+}
+
+interface MutableInfo {
+  protocols: string[];
+  listen: string[];
+  observed: string | undefined;
+  agentVersion: string;
+  protocolVersion: string;
+}
+
+function readPart(message: Uint8Array, info: MutableInfo): void {
   const reader = new ProtoReader(message);
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 2 && listen.length < ENTRIES_MAX) {
+    if (field === 2 && info.listen.length < ENTRIES_MAX) {
       const address = readMultiaddr(reader.bytes());
-      if (address !== undefined) listen.push(address);
-    } else if (field === 3 && protocols.length < ENTRIES_MAX) protocols.push(reader.string());
-    else if (field === 4) observed = readMultiaddr(reader.bytes());
-    else if (field === 5) protocolVersion = reader.string();
-    else if (field === 6) agentVersion = reader.string();
+      if (address !== undefined) info.listen.push(address);
+    } else if (field === 3 && info.protocols.length < ENTRIES_MAX) info.protocols.push(reader.string());
+    else if (field === 4) info.observed = readMultiaddr(reader.bytes());
+    else if (field === 5) info.protocolVersion = reader.string();
+    else if (field === 6) info.agentVersion = reader.string();
   }
-  return { protocols, listen, observed, agentVersion, protocolVersion };
 }
 
 // Peers advertise kinds of addresses (QUIC, WebRTC, relays) that we do not dial and need not know.

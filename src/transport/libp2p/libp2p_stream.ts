@@ -53,10 +53,11 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
   #reason: P2pError | undefined;
   #reader: PromiseWithResolvers<Uint8Array | null> | undefined;
   #agreed: PromiseWithResolvers<void> | undefined;
-  #gone: PromiseWithResolvers<P2pError | undefined> | undefined;
+  #flushed: PromiseWithResolvers<void> | undefined;
   readonly #unsent = new SendQueue();
   #moved = false;
   #writeClosed = false;
+  #endSent = false;
 
   /**
    * Made by {@link HostConnection}. A dialer that offers one protocol starts optimistically: data follows the proposal
@@ -99,16 +100,6 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
     return this.#reason;
   }
 
-  /** Whether the remote has agreed to the protocol. */
-  get agreed(): boolean {
-    return this.#negotiation === undefined;
-  }
-
-  /** Whether everything given to {@link write}, and the end, went to the connection. */
-  get finished(): boolean {
-    return this.#yamux.finished;
-  }
-
   /** Whether the stream exists; `false` when both directions have ended or it was reset. */
   get open(): boolean {
     return this.#yamux.open;
@@ -122,11 +113,14 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
     return (this.#agreed ??= Promise.withResolvers()).promise;
   }
 
-  /** Resolves when the remote has ended its direction (`undefined`) or the stream is gone (why). Received bytes may still wait to be read. */
-  remoteEnded(): Promise<P2pError | undefined> {
-    if (this.#reason || this.#ended) return Promise.resolve(this.#reason);
-    this.#propose();
-    return (this.#gone ??= Promise.withResolvers()).promise;
+  /**
+   * Resolves when everything written and the end went to the connection; call {@link closeWrite} too. For an outbound stream this
+   * says that the remote has agreed to the protocol. @throws {P2pError} why the stream is gone
+   */
+  flushed(): Promise<void> {
+    if (this.#endSent) return ACCEPTED;
+    if (this.#reason) return Promise.reject(this.#reason);
+    return (this.#flushed ??= Promise.withResolvers()).promise;
   }
 
   /**
@@ -149,8 +143,9 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
   closeWrite(): void {
     if (this.#writeClosed) return;
     this.#writeClosed = true;
-    // Before the protocol is agreed the end must wait, unless data does not have to wait either.
-    if (this.#mayWrite) this.#yamux.finish();
+    // Before the protocol is agreed the end waits even where data does not: js-libp2p loses data whose end came that early.
+    if (this.#negotiation === undefined) this.#yamux.finish();
+    else this.wake();
   }
 
   /**
@@ -291,7 +286,6 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
     this.#ended = true;
     this.#reader?.resolve(null);
     this.#reader = undefined;
-    this.#gone?.resolve(undefined);
     this.#endPipe();
   }
 
@@ -305,8 +299,14 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
     this.#reader?.reject(reason);
     this.#reader = undefined;
     this.#agreed?.reject(reason);
-    this.#gone?.resolve(reason);
+    this.#flushed?.reject(reason);
     this.#endPipe();
+  }
+
+  /** Called by yamux. */
+  finished(): void {
+    this.#endSent = true;
+    this.#flushed?.resolve();
   }
 
   /** Called by yamux. */
@@ -363,14 +363,11 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
   }
 
   #agree(protocol: string): void {
-    const mayWriteNow = !this.#mayWrite;
     this.#negotiation = undefined;
     this.#protocol = protocol;
     this.#agreed?.resolve();
-    if (mayWriteNow) {
-      if (this.#writeClosed) this.#yamux.finish();
-      else this.#yamux.wake();
-    }
+    if (this.#writeClosed) this.#yamux.finish();
+    else if (!this.#optimistic) this.#yamux.wake();
     this.#onNegotiated?.(this);
   }
 

@@ -8,13 +8,14 @@ import { ReceiveQueue } from "./receive_queue.ts";
 
 /**
  * Sends one message as Pocket does: a stream of its own, whose bytes to the end are the message. (spec/wire.md section 2)
- * The opening of the stream, the proposal of the protocol, the message and the end go out in one socket write.
+ * The opening of the stream, the proposal of the protocol and the message go out in one socket write, the end when the remote
+ * has agreed. `message` must not change before this resolves.
  *
- * Resolves when the remote has agreed to the protocol, was sent everything, and has ended the stream in return. Both a plain end and
- * a reset count as that: Pocket's nodes reset the stream to say that they have read it. `message` must not change before.
+ * Resolves when the remote has agreed to the protocol and everything including the end went to the connection: one round trip.
+ * It does not wait for the remote to end the stream in return, because Pocket's nodes do so by resetting it, which tells nothing.
  *
- * @throws {P2pError} `peer_not_connected`, `protocol_unsupported`, `streams_exhausted`, `stream_reset` before everything was sent,
- * `stream_timeout` if nothing moves for the host's stream deadline, why the connection ended; `aborted` with the signal.
+ * @throws {P2pError} `peer_not_connected`, `protocol_unsupported`, `streams_exhausted`, `stream_reset`, `stream_timeout` if
+ * nothing moves for the host's stream deadline, why the connection ended; `aborted` with the signal.
  */
 export async function sendMessage(
   host: Libp2pHost,
@@ -31,10 +32,11 @@ export async function sendMessage(
   // The whole message is queued by reference whatever its length; its one owner waits below.
   void stream.write(message);
   stream.release();
-  const reason = await stream.remoteEnded();
-  signal?.removeEventListener("abort", abort);
-  if (reason === undefined || (reason.code === "stream_reset" && stream.agreed && stream.finished)) return;
-  throw reason;
+  try {
+    await stream.flushed();
+  } finally {
+    signal?.removeEventListener("abort", abort);
+  }
 }
 
 /** Limits of {@link handleMessages}. */

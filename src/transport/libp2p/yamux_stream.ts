@@ -18,6 +18,8 @@ export interface YamuxStreamHandler {
   ended(): void;
   /** The stream is gone, once: reset by either side or with the connection. Nothing is called after it. */
   aborted(reason: P2pError): void;
+  /** Everything taken and the end went to the connection, once. */
+  finished(): void;
   /** Both directions have ended in order, once. Nothing is called after it. */
   closed(): void;
   /** Append what is to be sent, about `budget` bytes; what exceeds the send window is kept back by the stream. */
@@ -71,11 +73,6 @@ export class YamuxStream {
   /** Whether the stream still exists. */
   get open(): boolean {
     return !this.#gone;
-  }
-
-  /** Whether our direction has ended and everything was given to the connection. */
-  get finished(): boolean {
-    return this.#finSent;
   }
 
   /** Whether the remote has yet to accept a stream of ours. */
@@ -199,6 +196,7 @@ export class YamuxStream {
     if (!more && this.#finishing && !this.#finSent && this.#leftover.length === 0 && this.#sendWindow > 0) {
       this.#finSent = true;
       this.#header(out, DATA, FIN, 0);
+      this.handler.finished();
       this.#forgetIfEnded();
     }
     return more;
