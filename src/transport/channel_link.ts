@@ -69,7 +69,9 @@ export class ChannelLink implements FrameLink {
   async secure(handler: LinkHandler, info: NodeInfo, options: HandshakeOptions): Promise<ProvenIdentity> {
     this.#handler = handler;
     this.#info = info;
-    const connection = await this.#transport.host.secure(this.#raw, options);
+    const connection = await this.#transport.host.secure(this.#raw, options).catch((error) => {
+      throw toHandshakeError(error);
+    });
     this.#connection = connection;
     const inbound = this.#transport.bind(connection, this);
     this.#outbound = connection.newStream(CHANNEL_PROTOCOL);
@@ -143,4 +145,10 @@ export class ChannelLink implements FrameLink {
       );
     }
   }
+}
+
+/** All transports have one code for an identity that was not expected, whatever their security calls it. */
+function toHandshakeError(error: unknown): unknown {
+  if (!(error instanceof ProtocolError) || error.code !== "noise_wrong_identity") return error;
+  return new ProtocolError("handshake_wrong_identity", error.message, { cause: error, hint: error.hint });
 }

@@ -137,7 +137,8 @@ export class FrameTester implements ConnectionHandler {
   }
 
   take(out: ByteWriter, budget: number): void {
-    while (this.queue.length > 0 && out.length < budget) {
+    const limit = out.length + budget;
+    while (this.queue.length > 0 && out.length < limit) {
       const { channel, flags, body } = this.queue.shift()!;
       writeFrame(out, channel, flags, body);
     }
