@@ -34,7 +34,9 @@ function row(name: string, unit: string, better: Benchmark["better"], role: stri
     parameters: { nodes, bytes, inFlight },
     ours: () => side("ours", false),
     peer: () => side("peer", false),
-    variants: { signedPeer: { parameters: { nodes, bytes, inFlight }, peer: () => side("peer", true) } },
+    variants: {
+      signedPeer: { parameters: { nodes, bytes, inFlight, signed: "peer" }, peer: () => side("peer", true) },
+    },
   };
 }
 
@@ -48,13 +50,14 @@ if (import.meta.main) {
     async rate(side, parameters, report) {
       const network = new Broadcaster(parameters.nodes, parameters.bytes);
       await network.connect(side, parameters.signed);
-      let reported = false;
+      let measured = false;
       const lanes = Array.from({ length: parameters.inFlight }, async () => {
-        while (!reported) await network.toAll();
+        while (!measured) await network.toAll();
       });
-      report(await ratePerSecond(() => network.deliveries, parameters));
-      reported = true;
-      await Promise.all(lanes);
+      const rate = await ratePerSecond(() => network.deliveries, parameters);
+      measured = true;
+      await Promise.all(lanes); // a rate with a lost message is no result
+      report(rate);
     },
     async time(side, parameters, report) {
       const network = new Broadcaster(parameters.nodes, parameters.bytes);

@@ -79,7 +79,7 @@ export async function runBenchmark(
       );
     }
   }
-  const row: Row = { name, unit, better, parameters, ...summarise(taken, better) as Required<Figures> };
+  const row: Row = { name, unit, ...summarise(taken, better) as Required<Figures>, better, parameters };
   if (others.length > 0) {
     row.variants = Object.fromEntries(
       others.map(({ label, variant, runs }) => [label, { parameters: variant.parameters, ...summarise(runs, better) }]),
@@ -99,11 +99,11 @@ export function median(values: readonly number[]): number {
 function summarise(runs: Figures["runs"], better: Benchmark["better"]): Figures {
   const ours = medianOf(runs, "ours");
   const peer = medianOf(runs, "peer");
-  const figures: Figures = { runs };
+  const figures: Partial<Figures> = {};
   if (ours !== undefined) figures.ours = ours;
   if (peer !== undefined) figures.peer = peer;
   if (ours !== undefined && peer !== undefined) figures.ratio = round(better === "higher" ? ours / peer : peer / ours);
-  return figures;
+  return { ...figures, runs };
 }
 
 function medianOf(runs: Figures["runs"], side: SideName): number | undefined {
