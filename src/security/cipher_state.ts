@@ -71,7 +71,9 @@ export class CipherState {
 
   #count(): void {
     for (let i = COUNTER_START; i < NONCE_BYTES; i++) {
-      if (++this.#nonce[i] !== 0) return;
+      // The value of ++ is 256 where the byte wraps to 0, so the byte itself is looked at.
+      this.#nonce[i]++;
+      if (this.#nonce[i] !== 0) return;
     }
   }
 
