@@ -5,9 +5,9 @@ export class ByteWriter {
   #buffer: Uint8Array;
   #length = 0;
 
-  /** `capacity` in bytes is where it starts. @default {1024} */
-  constructor(capacity = 1024) {
-    this.#buffer = new Uint8Array(capacity);
+  /** Starts in `memory`, or in memory of its own of that many bytes. @default {1024} */
+  constructor(memory: number | Uint8Array = 1024) {
+    this.#buffer = typeof memory === "number" ? new Uint8Array(memory) : memory;
   }
 
   /** Bytes written since the last {@link clear}. */

@@ -1,5 +1,6 @@
 import { ProtocolError } from "../base/errors.ts";
 import { ByteWriter } from "./byte_writer.ts";
+import type { TextMemo } from "./text_memo.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -161,11 +162,11 @@ export class ProtoReader {
     return this.#from.subarray(start, this.#at);
   }
 
-  /** Takes the value as text. */
-  string(): string {
+  /** Takes the value as text. A `memo` saves decoding what mostly says the same. */
+  string(memo?: TextMemo): string {
     const bytes = this.bytes();
     try {
-      return decoder.decode(bytes);
+      return memo === undefined ? decoder.decode(bytes) : memo.read(bytes);
     } catch (cause) {
       throw new ProtocolError("proto_bad_utf8", `Field ${this.#field} is no UTF-8 text`, { cause });
     }

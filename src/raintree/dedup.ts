@@ -2,7 +2,7 @@ import { type Random, systemRandom } from "../base/random.ts";
 
 /** Options of {@link NonceDeduper}. */
 export interface NonceDeduperOptions {
-  /** How many nonces are remembered, 1 to 2^28; the oldest goes first. 16 to 24 bytes each once it is full. @default {100000} */
+  /** How many nonces are remembered, 1 to 2^28; the oldest goes first. 17 to 25 bytes each once it is full. @default {100000} */
   maxNonces?: number;
   /** Keys the hash, so that nobody can choose nonces that collide. @default {systemRandom} */
   random?: Random;
@@ -24,6 +24,8 @@ export class NonceDeduper {
   readonly #halves = new Uint32Array(this.#scratch.buffer);
   /** Halves of the nonces in order of arrival; a ring once `maxNonces` are held. */
   #nonces: Uint32Array;
+  /** What each was seen for. */
+  #marks: Uint8Array;
   /** Place in `#nonces` plus one, or 0 for an empty slot; at most half of the slots are taken. */
   #slots: Uint32Array;
   #size = 0;
@@ -42,6 +44,7 @@ export class NonceDeduper {
     this.#seedHigh = seed.getUint32(4);
     const capacity = Math.min(FIRST_CAPACITY, maxNonces);
     this.#nonces = new Uint32Array(2 * capacity);
+    this.#marks = new Uint8Array(capacity);
     this.#slots = new Uint32Array(slotsFor(capacity));
   }
 
@@ -50,8 +53,11 @@ export class NonceDeduper {
     return this.#size;
   }
 
-  /** Whether `nonce` (an unsigned 64-bit integer) was seen before; from now on it was. When full, the oldest is forgotten. */
-  seen(nonce: bigint): boolean {
+  /**
+   * Whether `nonce` (an unsigned 64-bit integer) was seen before; from now on it was. When full, the oldest is forgotten.
+   * `mark`, a bit below 256, tells apart what it was seen for: one table then serves several duties at the price of one look-up.
+   */
+  seen(nonce: bigint, mark = 1): boolean {
     this.#scratch[0] = nonce;
     const low = this.#halves[0];
     const high = this.#halves[1];
@@ -59,12 +65,17 @@ export class NonceDeduper {
     const mask = slots.length - 1;
     for (let slot = this.#slotOf(low, high); slots[slot] !== 0; slot = (slot + 1) & mask) {
       const at = 2 * (slots[slot] - 1);
-      if (this.#nonces[at] === low && this.#nonces[at + 1] === high) return true;
+      if (this.#nonces[at] === low && this.#nonces[at + 1] === high) {
+        const marks = this.#marks[at / 2];
+        this.#marks[at / 2] = marks | mark;
+        return (marks & mark) !== 0;
+      }
     }
     this.#makeRoom();
     const place = this.#next;
     this.#nonces[2 * place] = low;
     this.#nonces[2 * place + 1] = high;
+    this.#marks[place] = mark;
     this.#enter(place);
     this.#size++;
     this.#next = place + 1 === this.#maxNonces ? 0 : place + 1;
@@ -80,6 +91,9 @@ export class NonceDeduper {
       const nonces = new Uint32Array(2 * capacity);
       nonces.set(this.#nonces);
       this.#nonces = nonces;
+      const marks = new Uint8Array(capacity);
+      marks.set(this.#marks);
+      this.#marks = marks;
       this.#slots = new Uint32Array(slotsFor(capacity));
       for (let place = 0; place < this.#size; place++) this.#enter(place);
     }

@@ -2,6 +2,7 @@ import { ProtocolError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
+import type { TextMemo } from "../codec/text_memo.ts";
 import { varintLength } from "../codec/varint.ts";
 
 /**
@@ -52,11 +53,11 @@ export function encodeEnvelope(envelope: PocketEnvelope): Uint8Array {
 }
 
 /**
- * Reads an envelope; `value` is a view of `bytes`. Unknown fields are dropped.
+ * Reads an envelope; `value` is a view of `bytes`. Unknown fields are dropped. `typeUrls` saves decoding the URL that the last one had.
  *
  * @throws {ProtocolError} `envelope_no_content` (no type URL), `envelope_zero_nonce`, or an error of `ProtoReader`.
  */
-export function decodeEnvelope(bytes: Uint8Array): PocketEnvelope {
+export function decodeEnvelope(bytes: Uint8Array, typeUrls?: TextMemo): PocketEnvelope {
   let typeUrl = "";
   let value = bytes.subarray(bytes.length);
   let nonce = 0n;
@@ -68,7 +69,7 @@ export function decodeEnvelope(bytes: Uint8Array): PocketEnvelope {
       // Content that comes twice is merged field by field, as protobuf asks for embedded messages.
       const content = new ProtoReader(reader.bytes());
       for (let part = content.next(); part !== 0; part = content.next()) {
-        if (part === 1) typeUrl = content.string();
+        if (part === 1) typeUrl = content.string(typeUrls);
         else if (part === 2) value = content.bytes();
       }
     }

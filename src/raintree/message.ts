@@ -1,6 +1,7 @@
 import { ProtocolError } from "../base/errors.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { ProtoReader } from "../codec/proto.ts";
+import type { Slab } from "../codec/slab.ts";
 import { ADDRESS_BYTES } from "../identity/address.ts";
 
 /**
@@ -62,9 +63,10 @@ export function writeRainTreeHead(
   }
 }
 
-/** The bytes of a message; copies the data once. @throws {RangeError} as {@link writeRainTreeHead} does. */
-export function encodeRainTreeMessage(message: RainTreeMessage): Uint8Array {
-  const out = new ByteWriter(RAINTREE_HEAD_BYTES_MAX + message.data.length);
+/** The bytes of a message, in memory of `slab` if given; copies the data once. @throws {RangeError} as {@link writeRainTreeHead} does. */
+export function encodeRainTreeMessage(message: RainTreeMessage, slab?: Slab): Uint8Array {
+  const size = RAINTREE_HEAD_BYTES_MAX + message.data.length;
+  const out = new ByteWriter(slab === undefined ? size : slab.take(size));
   writeRainTreeHead(out, message.level, message.until, message.data.length);
   out.push(message.data);
   return out.bytes();

@@ -1,14 +1,18 @@
 import { asError, P2pError, ProtocolError } from "../base/errors.ts";
-import type { Random } from "../base/random.ts";
+import { Slab } from "../codec/slab.ts";
+import { TextMemo } from "../codec/text_memo.ts";
 import { type Address, addressToBytes } from "../identity/address.ts";
 import { ACCEPTED, type Channel } from "../router/channel.ts";
 import { CopyCounter } from "./copy_counter.ts";
-import { NonceDeduper } from "./dedup.ts";
+import type { NonceDeduper } from "./dedup.ts";
 import { decodeEnvelope, type PocketEnvelope } from "./envelope.ts";
 import { decodeRainTreeMessage, encodeRainTreeMessage, RAINTREE_DATA_BYTES_MAX } from "./message.ts";
 import type { Ring } from "./ring.ts";
 import { visitHandovers, visitLevelTargets } from "./targets.ts";
 import { classicOffsets, exactOffsets, maxLevels, type TreeMode } from "./tree.ts";
+
+/** The mark of a broadcast that was passed on, in the table of nonces. */
+const PASSED_ON = 2;
 
 /** Options of a {@link RainTreeRouter}. */
 export interface RainTreeRouterOptions {
@@ -24,10 +28,10 @@ export interface RainTreeRouterOptions {
   mode?: TreeMode;
   /** Largest payload accepted, bytes. @default {4194304} */
   dataBytesMax?: number;
-  /** How many broadcasts are remembered, so that each is passed on once. @default {100000} */
+  /** What was received, shared with whoever receives payloads on other ways too: mark 1 is theirs, mark 2 says that RainTree passed it on. */
+  nonces: NonceDeduper;
+  /** Second copies of how many classic broadcasts are counted. @default {100000} */
   maxNonces?: number;
-  /** Keys the table of what was passed on. @default {systemRandom} */
-  random?: Random;
   /** A payload arrived, perhaps again. Returns whether it was new. */
   onPayload(envelope: PocketEnvelope, from: Address): boolean;
   /** A peer sent what is not a valid message. */
@@ -67,12 +71,14 @@ export class RainTreeRouter {
   readonly #isV1: (peer: Address) => boolean;
   readonly #mode: TreeMode;
   readonly #dataBytesMax: number;
-  readonly #served: NonceDeduper;
+  readonly #nonces: NonceDeduper;
   readonly #copies: CopyCounter;
   #ring!: Ring;
   #index!: number;
   #levels!: number;
   #closed = false;
+  readonly #slab = new Slab();
+  readonly #typeUrls = new TextMemo();
   // What the two visitors below send; set for the length of one synchronous turn.
   #data: Uint8Array = new Uint8Array();
 
@@ -86,7 +92,7 @@ export class RainTreeRouter {
     this.#isV1 = isV1;
     this.#mode = mode;
     this.#dataBytesMax = dataBytesMax;
-    this.#served = new NonceDeduper({ maxNonces, random: options.random });
+    this.#nonces = options.nonces;
     this.#copies = new CopyCounter(maxNonces);
     this.setRing(options.ring);
     this.#channel.handle((message, from) => this.receive(message, from));
@@ -122,7 +128,7 @@ export class RainTreeRouter {
       throw new P2pError("raintree_not_staked", `Node ${this.#self} is not staked at height ${this.#ring.height}`);
     }
     const { nonce } = decodeEnvelope(data);
-    this.#served.seen(nonce);
+    this.#nonces.seen(nonce, PASSED_ON);
     this.#data = data;
     if (this.#mode === "exact") visitHandovers(this.#ring, this.#index, this.#selfBytes, this.#handOver);
     else visitLevelTargets(this.#ring.size, this.#index, this.#levels, this.#sendLevel);
@@ -174,7 +180,7 @@ export class RainTreeRouter {
         `Message of ${from} hands over a segment that holds ${from} itself`,
       );
     }
-    if (this.#served.seen(nonce)) {
+    if (this.#nonces.seen(nonce, PASSED_ON)) {
       this.stats.suppressed++;
       return;
     }
@@ -202,16 +208,20 @@ export class RainTreeRouter {
   readonly #handOver = (target: number, until: Uint8Array): void => {
     const ring = this.#ring;
     while (this.#isV1(ring.at(target))) {
-      this.#sendNow(ring.at(target), encodeRainTreeMessage({ level: 0, data: this.#data }));
+      this.#sendNow(ring.at(target), this.#encode(0));
       if (ring.segmentSize(target, until) === 1) return;
       target = ring.indexAt(target, 1);
     }
-    this.#sendNow(ring.at(target), encodeRainTreeMessage({ level: 0, data: this.#data, until }));
+    this.#sendNow(ring.at(target), this.#encode(0, until));
   };
 
   readonly #sendLevel = (target: number, level: number): void => {
-    this.#sendNow(this.#ring.at(target), encodeRainTreeMessage({ level, data: this.#data }));
+    this.#sendNow(this.#ring.at(target), this.#encode(level));
   };
+
+  #encode(level: number, until?: Uint8Array): Uint8Array {
+    return encodeRainTreeMessage({ level, data: this.#data, until }, this.#slab);
+  }
 
   #sendNow(to: Address, message: Uint8Array): void {
     const sent = this.#transmit(to, message);
