@@ -11,6 +11,8 @@ type Load = () => Promise<{ command: Command }>;
 
 /** By the word on the command line; the main job has none. */
 const commands: Record<string, Load> = {
+  "": () => import("./run_command.ts"),
+  node: () => import("./node_command.ts"),
   tree: () => import("./tree_command.ts"),
   keys: () => import("./keys_command.ts"),
 };

@@ -1,0 +1,186 @@
+import type { ExpectedTraffic } from "../raintree/expectations.ts";
+import type { TreeMode } from "../raintree/tree.ts";
+import type { BroadcastObservation, ObservedNode } from "./broadcast_run.ts";
+
+/** One thing that had to hold. */
+export interface Assertion {
+  /** What, as a sentence; stable. */
+  readonly name: string;
+  /** Whether it held. */
+  readonly ok: boolean;
+  /** The numbers behind it. */
+  readonly detail: string;
+}
+
+/** What `--json` prints; other programs rely on it (issue 3, section 8). */
+export interface BroadcastReport {
+  /** How many took part. */
+  readonly validators: number;
+  /** How broadcasts spread. */
+  readonly mode: TreeMode;
+  /** Broadcasts in all. */
+  readonly broadcasts: number;
+  /** Deliveries expected: in classic mode the published formula leaves nodes out at many sizes. */
+  readonly expected: number;
+  /** Of these, how many there were. */
+  readonly delivered: number;
+  /** Share of all other validators that a broadcast reached, 0 to 1, over all broadcasts; 1 where there are no others. */
+  readonly coverage: number;
+  /** Milliseconds from a broadcast to its last delivery; `null` where no broadcast was completed. */
+  readonly timeToAllMs: { readonly p50: number | null; readonly p99: number | null };
+  /** In ring order. */
+  readonly nodes: readonly {
+    readonly address: string;
+    readonly reads: number;
+    readonly writes: number;
+    readonly expectedReads: number;
+    readonly expectedWrites: number;
+  }[];
+  /** All that was checked. */
+  readonly assertions: readonly Assertion[];
+  /** Whether all of it held. */
+  readonly ok: boolean;
+}
+
+/** Positions named in a detail; the rest is counted. */
+const NAMED_MAX = 5;
+
+/** Compares what a network did with what it was to do. */
+export function assess(observed: BroadcastObservation, expected: ExpectedTraffic): BroadcastReport {
+  const { mode, originators, nodes, delivered, timesToAllMs } = observed;
+  const n = nodes.length;
+  const deliveries = expected.deliveries.reduce((sum, count) => sum + count, 0);
+  const assertions = [
+    peersAssertion(nodes),
+    routinesAssertion(nodes),
+    deliveriesAssertion(observed, deliveries),
+    payloadsAssertion(observed),
+    countsAssertion("reads", nodes, expected.reads),
+    countsAssertion("writes", nodes, expected.writes),
+    lossesAssertion(observed),
+    quietAssertion(observed),
+    stopAssertion(observed),
+  ];
+  const others = originators.length * (n - 1);
+  return {
+    validators: n,
+    mode,
+    broadcasts: originators.length,
+    expected: deliveries,
+    delivered,
+    coverage: others === 0 ? 1 : delivered / others,
+    timeToAllMs: { p50: percentile(timesToAllMs, 0.5), p99: percentile(timesToAllMs, 0.99) },
+    nodes: nodes.map(({ address, reads, writes }, position) => ({
+      address,
+      reads,
+      writes,
+      expectedReads: expected.reads[position],
+      expectedWrites: expected.writes[position],
+    })),
+    assertions,
+    ok: assertions.every(({ ok }) => ok),
+  };
+}
+
+/** The smallest value that `share` of all values do not exceed, to the microsecond. */
+export function percentile(values: readonly number[], share: number): number | null {
+  if (values.length === 0) return null;
+  const sorted = [...values].sort((a, b) => a - b);
+  return Math.round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] * 1000) / 1000;
+}
+
+function peersAssertion(nodes: readonly ObservedNode[]): Assertion {
+  const wrong = positionsWhere(nodes, (node) => node.peers !== node.expectedPeers);
+  return {
+    name: "every validator is connected with its tree targets and nobody else",
+    ok: wrong.length === 0,
+    detail: wrong.length === 0
+      ? `${nodes[0].expectedPeers} peers each`
+      : `${nodes[0].expectedPeers} peers expected, ${named(wrong, (i) => `has ${nodes[i].peers}`)}`,
+  };
+}
+
+function routinesAssertion(nodes: readonly ObservedNode[]): Assertion {
+  const wrong = positionsWhere(nodes, (node) => !node.settled);
+  const expected = 2 * nodes[0].expectedPeers + 1;
+  return {
+    name: "every validator runs two routines for each peer and one that listens",
+    ok: wrong.length === 0,
+    detail: wrong.length === 0
+      ? `${expected} routines each`
+      : `${expected} routines expected, ${named(wrong, (i) => `has ${nodes[i].routines}`)}`,
+  };
+}
+
+function deliveriesAssertion(observed: BroadcastObservation, expected: number): Assertion {
+  const { mode, delivered, surplus, failure } = observed;
+  const once = `${delivered} of ${expected} deliveries`;
+  return {
+    name: mode === "exact"
+      ? "every broadcast reached every validator exactly once"
+      : "every broadcast reached exactly once whom the published formula reaches",
+    ok: delivered === expected && surplus === 0,
+    detail: [once, surplus > 0 && `${surplus} that were not expected`, failure?.message].filter(Boolean).join("; "),
+  };
+}
+
+function payloadsAssertion({ corrupted, delivered }: BroadcastObservation): Assertion {
+  return {
+    name: "every payload arrived as it was sent",
+    ok: corrupted === 0,
+    detail: corrupted === 0 ? `${delivered} compared` : `${corrupted} arrived with other bytes`,
+  };
+}
+
+function countsAssertion(what: "reads" | "writes", nodes: readonly ObservedNode[], expected: number[]): Assertion {
+  const wrong = positionsWhere(nodes, (node, position) => node[what] !== expected[position]);
+  const total = nodes.reduce((sum, node) => sum + node[what], 0);
+  return {
+    name: `every validator's network ${what} are those of the expected table`,
+    ok: wrong.length === 0,
+    detail: wrong.length === 0
+      ? `${total} ${what}`
+      : named(wrong, (position) => `has ${nodes[position][what]} instead of ${expected[position]}`),
+  };
+}
+
+function lossesAssertion({ dropped, rejected }: BroadcastObservation): Assertion {
+  return {
+    name: "no message was dropped or refused",
+    ok: dropped + rejected === 0,
+    detail: `${dropped} dropped, ${rejected} refused`,
+  };
+}
+
+function quietAssertion({ quiet, failure }: BroadcastObservation): Assertion {
+  const reason = failure?.message ?? "messages kept coming";
+  return {
+    name: "nothing was under way any more when reads and writes were counted",
+    ok: quiet,
+    detail: quiet ? "every peer answered and no message came with the answers" : reason,
+  };
+}
+
+function stopAssertion({ stop }: BroadcastObservation): Assertion {
+  const { ms, routines, errors } = stop;
+  const took = `${routines} routines left after ${Math.round(ms)} ms`;
+  return {
+    name: "everything stopped and left nothing behind",
+    ok: routines === 0 && errors.length === 0,
+    detail: [took, ...errors.slice(0, NAMED_MAX).map(({ message }) => message)].join("; "),
+  };
+}
+
+function positionsWhere(
+  nodes: readonly ObservedNode[],
+  holds: (node: ObservedNode, position: number) => boolean,
+): number[] {
+  return nodes.flatMap((node, position) => holds(node, position) ? [position] : []);
+}
+
+/** `position 3 has 5, position 4 has 6, and 7 more`. */
+function named(positions: number[], say: (position: number) => string): string {
+  const first = positions.slice(0, NAMED_MAX).map((position) => `position ${position} ${say(position)}`);
+  const rest = positions.length - first.length;
+  return [...first, ...(rest > 0 ? [`and ${rest} more`] : [])].join(", ");
+}

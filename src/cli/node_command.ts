@@ -1,0 +1,43 @@
+import { configFlags, configValues } from "./config_flags.ts";
+import type { Command } from "./command.ts";
+import { ExitCode } from "./exit_codes.ts";
+import { type Flag, parseFlags, UsageError } from "./flags.ts";
+import type { Io } from "./io.ts";
+
+const flags: readonly Flag[] = [
+  { name: "config", value: "FILE", summary: "YAML file with the fields of docs/configuration.md" },
+  ...configFlags(),
+];
+
+/** `node`: one node, until SIGINT or SIGTERM. */
+export const command: Command = {
+  name: "node",
+  summary: "Run one node until it is told to end",
+  help: {
+    usage: "node --config FILE [flags]",
+    description: "A variable P2P_PORT overrides the field port of the file, a flag --port overrides both.\n" +
+      "Prints where the node listens, then logs to standard error: text on a terminal, otherwise JSON lines.\n" +
+      "SIGINT and SIGTERM end it in order: what was accepted is still sent. A second one ends it at once.",
+    flags,
+    examples: [
+      ["node --config node.yaml", "a node as its file says"],
+      ["node --private-key-file node.key --genesis-file genesis.json", "the same without a file"],
+      ["node --config node.yaml --port 0 --log-level debug", "at a port that the system chooses, telling more"],
+    ],
+  },
+  async run(args: string[], io: Io): Promise<number> {
+    const parsed = parseFlags(args, flags);
+    const { loadConfig } = await import("../module/load_config.ts");
+    const config = await loadConfig({ file: parsed.value("config"), env: io.env, flags: configValues(parsed) });
+    if (config.connection_type === "memory") {
+      throw new UsageError(
+        'connection_type "memory" connects nodes within one process, a node of its own takes "tcp"',
+        "Leave connection_type out",
+      );
+    }
+    const [{ runNode }, { logTo }] = await Promise.all([import("./run_node.ts"), import("./logs.ts")]);
+    using _logs = logTo(io, config.log_level);
+    await runNode(config, io);
+    return ExitCode.ok;
+  },
+};

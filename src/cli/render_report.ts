@@ -1,0 +1,116 @@
+import type { BroadcastReport } from "./broadcast_report.ts";
+import type { BroadcastObservation } from "./broadcast_run.ts";
+import { drawTree } from "./draw_tree.ts";
+import type { Io } from "./io.ts";
+import { type Column, type Palette, palette, table } from "./terminal.ts";
+
+/** Options of {@link renderReport}. */
+export interface RenderReportOptions {
+  /** Bytes of each payload. */
+  payloadBytes: number;
+  /** Lines of the table and of the drawing. */
+  linesMax: number;
+}
+
+/** A report for a person: the tree, the table per node, the totals, and what held and what did not. */
+export function renderReport(
+  report: BroadcastReport,
+  observed: BroadcastObservation,
+  io: Io,
+  options: RenderReportOptions,
+): string {
+  const { linesMax, payloadBytes } = options;
+  const { validators, mode, broadcasts } = report;
+  const paint = palette(io);
+  const drawn = drawTree(mode, validators, { linesMax, columns: io.columns, paint });
+  const cut = paint.yellow("Heads with ... send more; --full draws everything\n");
+  return [
+    `${paint.bold(`RainTree, ${mode} mode: ${counted(validators, "validator")} on real TCP sockets`)}\n`,
+    `${counted(broadcasts, "broadcast")} of ${counted(payloadBytes, "byte")}, one validator after the other\n`,
+    `\n${paint.bold("The tree of one broadcast, by ring position")}\n${drawn.text}`,
+    drawn.copies ? paint.dim("= marks a second copy: passed on, but not delivered again\n") : "",
+    drawn.complete ? "" : cut,
+    `\n${paint.bold("Network reads and writes of all broadcasts, each next to the expected count")}\n`,
+    renderNodes(report, observed, linesMax, paint),
+    `\n${paint.bold("Totals")}\n${renderTotals(report, observed, paint)}`,
+    `\n${paint.bold("Assertions")}\n${renderAssertions(report, paint)}`,
+  ].join("");
+}
+
+/** A row per node; of a large network those that differ from the expected table, and the first ones. */
+function renderNodes(
+  { nodes }: BroadcastReport,
+  observed: BroadcastObservation,
+  linesMax: number,
+  paint: Palette,
+): string {
+  const columns: Column[] = [
+    { title: "node", align: "right" },
+    { title: "address" },
+    { title: "reads", align: "right" },
+    { title: "expected", align: "right" },
+    { title: "writes", align: "right" },
+    { title: "expected", align: "right" },
+    { title: "peers", align: "right" },
+  ];
+  const differs = ({ reads, writes, expectedReads, expectedWrites }: BroadcastReport["nodes"][number]) =>
+    reads !== expectedReads || writes !== expectedWrites;
+  const positions = nodes.map((_, position) => position);
+  const first = positions.filter((position) => differs(nodes[position]));
+  const rest = positions.filter((position) => !differs(nodes[position]));
+  const shown = [...first, ...rest].slice(0, linesMax).sort((a, b) => a - b);
+  const rows = shown.map((position) => {
+    const { address, reads, writes, expectedReads, expectedWrites } = nodes[position];
+    const mark = (is: number, wanted: number) => is === wanted ? String(is) : paint.red(String(is));
+    const short = paint.cyan(`${address.slice(0, 8)}...`);
+    const { peers } = observed.nodes[position];
+    return [
+      position,
+      short,
+      mark(reads, expectedReads),
+      expectedReads,
+      mark(writes, expectedWrites),
+      expectedWrites,
+      peers,
+    ];
+  });
+  const hidden = nodes.length - shown.length;
+  if (hidden === 0) return table(columns, rows);
+  const about = first.length <= linesMax ? ", all as expected" : "";
+  return `${table(columns, rows)}${paint.yellow(`and ${hidden} more${about}; --full lists them\n`)}`;
+}
+
+function renderTotals(report: BroadcastReport, observed: BroadcastObservation, paint: Palette): string {
+  const { validators, broadcasts, expected, delivered, coverage, timeToAllMs } = report;
+  const others = broadcasts * (validators - 1);
+  const share = `${Math.floor(coverage * 10_000) / 100} %`;
+  const holes = expected < others ? `; the published formula leaves out ${others - expected}` : "";
+  const mark = delivered === expected ? paint.green : paint.red;
+  const rows: [string, string][] = [
+    ["coverage", `${mark(share)}, ${delivered} of ${others} deliveries${holes}`],
+    ["time to all", `p50 ${milliseconds(timeToAllMs.p50)}, p99 ${milliseconds(timeToAllMs.p99)}`],
+    ["connected", observed.connectMs === undefined ? paint.red("no") : `in ${milliseconds(observed.connectMs)}`],
+    ["stopped", `in ${milliseconds(observed.stop.ms)}`],
+  ];
+  return rows.map(([what, value]) => `${what.padEnd(13)}${value}\n`).join("");
+}
+
+function renderAssertions({ assertions, ok }: BroadcastReport, paint: Palette): string {
+  const lines = assertions.map(({ name, ok, detail }) =>
+    `${ok ? paint.green("✓") : paint.red("✗")} ${name} ${paint.dim(`(${detail})`)}\n`
+  );
+  const failed = assertions.filter((assertion) => !assertion.ok).length;
+  const verdict = ok
+    ? paint.green(`All ${assertions.length} assertions hold`)
+    : paint.red(`${failed} of ${assertions.length} assertions failed`);
+  return `${lines.join("")}\n${paint.bold(verdict)}\n`;
+}
+
+function milliseconds(ms: number | null): string {
+  if (ms === null) return "unknown";
+  return ms < 100 ? `${ms.toFixed(2)} ms` : `${Math.round(ms)} ms`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,124 @@
+import type { TreeMode } from "../raintree/tree.ts";
+import type { Expect } from "./broadcast_run.ts";
+import type { Command } from "./command.ts";
+import { ExitCode } from "./exit_codes.ts";
+import { type Flag, parseFlags } from "./flags.ts";
+import type { Io } from "./io.ts";
+import type { LocalNetwork, LocalNetworkOptions } from "./local_network.ts";
+
+const VALIDATORS_DEFAULT = 9;
+
+/** Both ends of every connection are in one process: beyond this a machine runs out of open files before anything else. */
+const VALIDATORS_MAX = 1_000;
+
+const ROUNDS_MAX = 100;
+
+const PAYLOAD_BYTES_DEFAULT = 1_024;
+
+/** A payload begins with a number of four bytes. */
+const PAYLOAD_BYTES_MIN = 4;
+
+/** RainTree carries 4 MiB; the envelope around the payload takes some of it. */
+const PAYLOAD_BYTES_MAX = 4 * 1024 * 1024 - 128;
+
+const TIMEOUT_S_DEFAULT = 120;
+
+const TIMEOUT_S_MAX = 86_400;
+
+/** Lines of the drawing, and of the table, without `--full`. */
+const LINES_MAX = 30;
+
+const flags: readonly Flag[] = [
+  {
+    name: "validators",
+    value: "N",
+    summary: `Validators to start, 1 to ${VALIDATORS_MAX} (default ${VALIDATORS_DEFAULT})`,
+  },
+  {
+    name: "mode",
+    value: "exact|classic",
+    summary: "How broadcasts spread: to everyone, once (default), or as in Pocket V1",
+  },
+  { name: "rounds", value: "R", summary: "Broadcasts of each validator (default 1)" },
+  { name: "payload", value: "BYTES", summary: `Size of each broadcast (default ${PAYLOAD_BYTES_DEFAULT})` },
+  {
+    name: "timeout",
+    value: "SECONDS",
+    summary: `After this time whatever is missing counts as lost (default ${TIMEOUT_S_DEFAULT})`,
+  },
+  { name: "json", summary: "The result as one JSON object" },
+  { name: "full", summary: "Draw and list everything, however long" },
+];
+
+/** What {@link runLocalNetwork} is made of; tests put faults in. */
+export interface RunParts {
+  /** Starts the validators. @default {LocalNetwork.start} */
+  start?: (options: LocalNetworkOptions) => Promise<LocalNetwork>;
+  /** Says what is expected of them. @default {expectedTraffic} */
+  expect?: Expect;
+}
+
+/** The main job: a network of validators on this machine, broadcasts from each, and what came of it next to what was expected. */
+export const command: Command = {
+  name: "",
+  summary: "Start a network of validators on this machine, broadcast from each, and check who received what",
+  help: {
+    usage: "[flags]",
+    description: "All validators run in this process and talk over real TCP sockets on 127.0.0.1, encrypted.\n" +
+      "The exit code is 0 only if every assertion held, 1 if one did not.",
+    flags,
+    examples: [
+      ["", "nine validators"],
+      ["--validators 81 --rounds 3", "a larger network, more broadcasts"],
+      ["--validators 24 --mode classic", "where the published formula leaves validators out"],
+      ["--json", "the result for a script"],
+    ],
+  },
+  run: (args, io) => runLocalNetwork(args, io),
+};
+
+/** Does what {@link command} is for. */
+export async function runLocalNetwork(args: string[], io: Io, parts: RunParts = {}): Promise<number> {
+  const parsed = parseFlags(args, flags);
+  const validators = parsed.integer("validators", 1, VALIDATORS_MAX) ?? VALIDATORS_DEFAULT;
+  const mode = parsed.choice<TreeMode>("mode", ["exact", "classic"]) ?? "exact";
+  const rounds = parsed.integer("rounds", 1, ROUNDS_MAX) ?? 1;
+  const payloadBytes = parsed.integer("payload", PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX) ?? PAYLOAD_BYTES_DEFAULT;
+  const timeoutMs = 1000 * (parsed.integer("timeout", 1, TIMEOUT_S_MAX) ?? TIMEOUT_S_DEFAULT);
+
+  const [{ systemClock: clock }, { LocalNetwork }, { runBroadcasts }, { assess }, { expectedTraffic }, terminal, logs] =
+    await Promise.all([
+      import("../base/clock.ts"),
+      import("./local_network.ts"),
+      import("./broadcast_run.ts"),
+      import("./broadcast_report.ts"),
+      import("../raintree/expectations.ts"),
+      import("./terminal.ts"),
+      import("./logs.ts"),
+    ]);
+  const { start = LocalNetwork.start, expect = expectedTraffic } = parts;
+  const { signal } = io;
+  using _logs = logs.logTo(io, "warning");
+  let observed;
+  {
+    using progress = new terminal.Progress(io, { clock });
+    const onProgress = (text: string) => progress.update(text);
+    const network = await start({
+      validators,
+      mode,
+      signal,
+      clock,
+      onProgress: (started) => onProgress(`starting: ${started} of ${validators} validators listen`),
+    });
+    observed = await runBroadcasts(network, { rounds, payloadBytes, expect, signal, timeoutMs, clock, onProgress });
+  }
+  const report = assess(observed, expect(mode, validators, observed.originators));
+  if (parsed.has("json")) {
+    io.stdout(`${JSON.stringify(report)}\n`);
+  } else {
+    const { renderReport } = await import("./render_report.ts");
+    const linesMax = parsed.has("full") ? Infinity : LINES_MAX;
+    io.stdout(renderReport(report, observed, io, { payloadBytes, linesMax }));
+  }
+  return report.ok ? ExitCode.ok : ExitCode.failed;
+}
