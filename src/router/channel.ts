@@ -308,14 +308,23 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
       );
     }
     this.#waiting++;
-    const before = this.#tails.get(to) ?? ACCEPTED;
-    const turn = signal === undefined ? before : abortable(before, signal);
-    const sent = turn.then(() => this.#sendWhenRoom(to, bytes, signal));
-    // Behind both: a send that gave up while waiting for its turn must not let a later one overtake those before it.
-    const tail = Promise.allSettled([before, sent]).then(() => {
+    const over = () => {
       this.#waiting--;
       if (this.#tails.get(to) === tail) this.#tails.delete(to);
-    });
+    };
+    const before = this.#tails.get(to);
+    let sent: Promise<void>;
+    let tail: Promise<void>;
+    if (before === undefined) {
+      sent = this.#sendWhenRoom(to, bytes, signal);
+      // Hears of the end before the caller does: one who sends again then is back on the fast path.
+      tail = sent.then(over, over);
+    } else {
+      const turn = signal === undefined ? before : abortable(before, signal);
+      sent = turn.then(() => this.#sendWhenRoom(to, bytes, signal));
+      // Behind both: a send that gave up while waiting for its turn must not let a later one overtake those before it.
+      tail = Promise.allSettled([before, sent]).then(over);
+    }
     this.#tails.set(to, tail);
     return sent;
   }
