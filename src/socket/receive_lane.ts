@@ -17,7 +17,7 @@ export class ReceiveLane {
   #outstanding = 0;
   #owed = 0;
 
-  /** A lane whose peer holds the whole receive capacity as credit. */
+  /** A lane that takes the whole receive capacity. */
   constructor(options: LaneOptions) {
     this.options = options;
   }
@@ -70,7 +70,7 @@ export class ReceiveLane {
     return this.#owed * 2 >= this.options.receiveCapacity;
   }
 
-  /** Owes the peer its first credit, for a channel that opened after the handshake. */
+  /** Owes the peer its first credit. */
   grant(bytes: number): void {
     this.#owed += bytes;
   }

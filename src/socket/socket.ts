@@ -57,7 +57,6 @@ export class Socket implements ConnectionHandler {
   readonly #sendLanes: SendLane[] = [];
   readonly #sendLaneOf = new Map<number, SendLane>();
   readonly #receiveLaneOf = new Map<number, ReceiveLane>();
-  readonly #announced = new Set<number>();
   readonly #owing = new Set<ReceiveLane>();
   /** What peers' channels accept that we have no lane for yet. */
   readonly #creditWaiting = new Map<number, number>();
@@ -153,9 +152,10 @@ export class Socket implements ConnectionHandler {
   /** Handshakes: `authenticating` to `authenticated`. Throws what the connection throws, after closing. */
   async authenticate(info: NodeInfo, signal: AbortSignal, expected?: Address): Promise<Handshaken> {
     this.#lifecycle.go("authenticating");
-    for (const { id } of info.channels) this.#announced.add(id);
+    // Credit follows with open(): what came before it would be kept by nobody who counts.
+    const channels = info.channels.map(({ id }) => ({ id, capacity: 0 }));
     try {
-      this.#handshaken = await this.connection.handshake(info, { signal, expected });
+      this.#handshaken = await this.connection.handshake({ ...info, channels }, { signal, expected });
     } catch (caught) {
       throw await this.#failed(asP2pError("handshake_failed", caught));
     }
@@ -328,12 +328,9 @@ export class Socket implements ConnectionHandler {
     }
   }
 
-  /** Tells the peer of a channel that was not yet open when our node info went out. */
+  /** Gives the peer its first credit for a channel. */
   #announce(lane: ReceiveLane): void {
-    const { id, receiveCapacity } = lane.options;
-    if (this.#announced.has(id)) return;
-    this.#announced.add(id);
-    lane.grant(receiveCapacity);
+    lane.grant(lane.options.receiveCapacity);
     this.#owing.add(lane);
   }
 

@@ -31,7 +31,7 @@ export interface NodeInfo {
 export interface ChannelInfo {
   /** Channel ID, 1 to 16383. */
   readonly id: number;
-  /** Bytes its peer may send before they are consumed and given back as credit. */
+  /** Bytes its peer may send at once; 0 where the credit follows in a control frame, as a socket's does when it opens. */
   readonly capacity: number;
 }
 

@@ -21,6 +21,7 @@ export function lane(id: number, overrides: Partial<LaneOptions> = {}): LaneOpti
 export class SocketTester {
   readonly socket: Socket;
   readonly node: TestNode;
+  readonly clock: VirtualClock;
   readonly received: { channel: number; bytes: Uint8Array }[] = [];
   readonly states: SocketState[] = ["opening"];
   /** Whether a message is consumed at once. */
@@ -32,6 +33,7 @@ export class SocketTester {
 
   constructor(node: TestNode, clock: VirtualClock, options: Partial<SocketOptions>) {
     this.node = node;
+    this.clock = clock;
     this.#lanes = [...(options.lanes ?? [lane(1), lane(2)])];
     this.socket = new Socket({
       clock,
