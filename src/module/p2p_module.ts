@@ -4,6 +4,8 @@ import { type Random, systemRandom } from "../base/random.ts";
 import { Routines } from "../base/routines.ts";
 import type { Address } from "../identity/address.ts";
 import { formatNodeAddress, type NodeAddress } from "../identity/node_address.ts";
+import type { Fetch } from "../discovery/bootstrap.ts";
+import type { PeerExplanation } from "../peer/explain.ts";
 import type { CurrentHeightProvider, PeerstoreProvider } from "../peer/peerstore_provider.ts";
 import type { RainTreeStats } from "../raintree/raintree_router.ts";
 import type { Ring } from "../raintree/ring.ts";
@@ -27,6 +29,8 @@ export interface P2PModuleOptions {
   heights?: CurrentHeightProvider;
   /** The network of nodes in this process, for `connection_type: memory`. */
   memory?: MemoryNetwork;
+  /** How bootstrap nodes are asked. @default {globalThis.fetch} */
+  fetch?: Fetch;
   /** Time. @default {systemClock} */
   clock?: Clock;
   /** Randomness of nonces, jitter and back-off. @default {systemRandom} */
@@ -70,11 +74,12 @@ export class P2PModule implements AsyncDisposable {
   static create(config: P2PConfigInput, options: P2PModuleOptions = {}): P2PModule {
     const {
       bus = new LocalBus(),
+      fetch = globalThis.fetch,
       clock = systemClock,
       random = systemRandom,
       strict = false,
     } = options;
-    return new P2PModule(parseConfig(config), { ...options, bus, clock, random, strict });
+    return new P2PModule(parseConfig(config), { ...options, bus, fetch, clock, random, strict });
   }
 
   /** Who this node is. */
@@ -122,16 +127,22 @@ export class P2PModule implements AsyncDisposable {
     return this.#running.raintree.stats;
   }
 
+  /** Why a peer is treated as it is; `undefined` if unknown. @throws {P2pError} `module_not_started` */
+  explain(peer: Address): PeerExplanation | undefined {
+    return this.#running.peers.explain(peer);
+  }
+
   /** Why peers are not being stored now (full disk); `undefined` while all is well. @throws {P2pError} `module_not_started` */
   get storeFailure(): P2pError | undefined {
     return this.#running.storeFailure;
   }
 
   /**
-   * Opens the node: listens, learns the staked set, and dials whom it needs. A stopped module can be started again.
+   * Opens the node: listens, learns the staked set, and dials whom it needs. If it knows nobody it asks the bootstrap nodes; should none of
+   * them answer, it runs all the same and says so in the log. A stopped module can be started again.
    *
-   * @throws {P2pError} `module_started` when it is; `port_in_use`, `port_forbidden`, `store_unwritable`, `store_corrupt`, `genesis_invalid`, what the providers throw.
-   * Nothing is left open then.
+   * @throws {P2pError} `module_started` when it is; `port_in_use`, `port_forbidden`, `store_unwritable`, `store_corrupt`, `genesis_invalid`, what the providers throw,
+   * `deadline` when they do not answer within `request_timeout_ms`. Nothing is left open then.
    */
   start(): Promise<void> {
     return this.#inTurn(async () => {
@@ -142,7 +153,7 @@ export class P2PModule implements AsyncDisposable {
   }
 
   /**
-   * Closes RainTree, then the router with all sockets, which write what they have accepted, then the store. At most 2 s.
+   * Closes RainTree, then the router with all sockets, which write what they have accepted within `stop_timeout_ms`, then the store.
    *
    * @throws {P2pError} `module_not_started` when it is not; an AggregateError of whatever failed to close.
    */
@@ -199,9 +210,9 @@ export class P2PModule implements AsyncDisposable {
 
   /**
    * Acts on an event of the node's other modules: a new height changes the staked set, and opens or closes RainTree for this node; the transition
-   * to `P2P_Bootstrapping` has the peers found and answers with `bootstrapped` on the bus.
+   * to `P2P_Bootstrapping` has the bootstrap nodes asked if nobody is known, and answers with `bootstrapped` on the bus.
    *
-   * @throws {P2pError} (as a rejection) `module_not_started`, `event_unknown`, what the providers throw.
+   * @throws {P2pError} (as a rejection) `module_not_started`, `event_unknown`, `bootstrap_failed`, `module_stopped`, what the providers throw.
    */
   async handleEvent(event: NodeEvent): Promise<void> {
     const node = this.#running;

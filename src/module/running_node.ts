@@ -1,4 +1,5 @@
-import { P2pError } from "../base/errors.ts";
+import { abortable, deadline } from "../base/clock.ts";
+import { asError, P2pError } from "../base/errors.ts";
 import { type Logger, logger } from "../base/log.ts";
 import type { Routines } from "../base/routines.ts";
 import type { Address } from "../identity/address.ts";
@@ -13,7 +14,7 @@ import { decodeEnvelope, encodeEnvelope, type PocketEnvelope, randomNonce } from
 import { RainTreeRouter } from "../raintree/raintree_router.ts";
 import { Ring } from "../raintree/ring.ts";
 import type { Channel } from "../router/channel.ts";
-import { bytesCodec } from "../router/codec.ts";
+import { bytesCodec, type MessageCodec } from "../router/codec.ts";
 import { Router } from "../router/router.ts";
 import { POCKET_V1_VERSION } from "../transport/node_info.ts";
 import { MemoryTransport } from "../transport/memory/memory_transport.ts";
@@ -41,11 +42,13 @@ export class RunningNode {
   readonly #telemetry: Telemetry;
   readonly #store: PeerStore;
   readonly #view: StakedView;
-  readonly #direct: Channel<Uint8Array>;
+  readonly #direct: Channel<PocketEnvelope>;
   readonly #seen: NonceDeduper;
   readonly #stop = new AbortController();
   readonly #log: Logger = logger("module");
   #endpoint: Endpoint | undefined;
+  /** RainTree messages sent that the telemetry knows of. */
+  #sendsCounted = 0;
 
   private constructor(
     config: P2PConfig,
@@ -81,7 +84,9 @@ export class RunningNode {
       keepAlive: { intervalMs: config.ping_interval_ms, timeoutMs: config.ping_timeout_ms },
       dialTimeoutMs: config.dial_timeout_ms,
       handshakeTimeoutMs: config.handshake_timeout_ms,
+      drainMs: config.stop_timeout_ms,
       strict,
+      locate: (peer) => this.#view.find(peer),
       advertise: () => this.#endpoint === undefined ? [] : [formatNodeAddress(this.nodeAddress)],
       onUp: ({ address }) => bus.publish({ type: "peer_up", peer: address }),
       onDown: (peer) => bus.publish({ type: "peer_down", peer }),
@@ -101,11 +106,11 @@ export class RunningNode {
       nonces: this.#seen,
       maxNonces: config.max_nonces,
       onPayload: (envelope, from) => this.#payload(envelope, from),
-      onMisbehaviour: (from, error) => this.#misbehaved(from, error),
+      onMisbehaviour: (from, error) => this.router.misbehaved(from, error),
       onUnsent: (to, error) => this.#log.warn("message to {peer} is lost: {error}", { peer: to, error: error.message }),
     });
-    this.#direct = this.router.openChannel({ ...CHANNELS.direct, codec: bytesCodec });
-    this.#direct.handle((message, from) => void this.#payload(decodeEnvelope(message), from));
+    this.#direct = this.router.openChannel({ ...CHANNELS.direct, codec: envelopeCodec });
+    this.#direct.handle((envelope, from) => void this.#payload(envelope, from));
     this.requests = new Requests(
       this.router.openChannel({ ...CHANNELS.request, codec: requestCodec }),
       clock,
@@ -161,22 +166,19 @@ export class RunningNode {
   /** See {@link P2PModule.broadcast}. */
   broadcast(content: Content): void {
     const nonce = randomNonce(this.#parts.random);
-    const before = this.raintree.stats.writes;
     this.raintree.broadcast(encodeEnvelope({ ...content, nonce }));
     this.#seen.seen(nonce); // a copy that comes back is no news
-    countAtHeight(
-      this.#telemetry.raintree_message_event_metric,
-      this.#view.height,
-      this.raintree.stats.writes - before,
-    );
+    this.#countSends();
   }
 
   /** See {@link P2PModule.send}. */
   async send(to: Address, content: Content): Promise<void> {
-    const data = encodeEnvelope({ ...content, nonce: randomNonce(this.#parts.random) });
+    const envelope = { ...content, nonce: randomNonce(this.#parts.random) };
     const { ring } = this.raintree;
-    if (ring.has(to) && ring.has(this.#config.private_key.address)) await this.raintree.send(data, to);
-    else await this.#direct.send(to, data);
+    if (!ring.has(to) || !ring.has(this.#config.private_key.address)) return await this.#direct.send(to, envelope);
+    const sent = this.raintree.send(encodeEnvelope(envelope), to);
+    this.#countSends();
+    await sent;
   }
 
   /** See {@link P2PModule.onRequest}. */
@@ -186,13 +188,13 @@ export class RunningNode {
 
   /** Follows the chain to a height. */
   async moveTo(height: number): Promise<void> {
-    this.#follow(await this.#view.at(height, this.#stop.signal));
+    await this.#follow((signal) => this.#view.at(height, signal));
   }
 
-  /** Finds peers if none is known, then tells the bus. @throws {P2pError} `bootstrap_failed` */
-  bootstrap(): Promise<void> {
+  /** Asks the bootstrap nodes for peers if nobody is known, then tells the bus. @throws {P2pError} `bootstrap_failed` */
+  async bootstrap(): Promise<void> {
+    await this.#findPeers();
     this.#parts.bus.publish({ type: "bootstrapped" });
-    return Promise.resolve();
   }
 
   /** Closes what depends on it first; joins the errors. */
@@ -221,16 +223,46 @@ export class RunningNode {
       this.#endpoint = await this.router.listen(endpoint);
     }
     for (const url of persistent_peers) this.peers.add(parseNodeAddress(url), { persistent: true });
-    this.#follow(await this.#view.load(this.#stop.signal));
+    await this.#follow((signal) => this.#view.load(signal));
     this.router.start();
+    try {
+      await this.#findPeers();
+    } catch (caught) {
+      // The first nodes of a network find nobody who could tell them; others may still connect to them.
+      this.#log.warn("started without knowing a peer: {error}", { error: asError(caught).message });
+    }
   }
 
-  #follow(ring: Ring): void {
-    this.raintree.setRing(ring);
+  /** Takes over the view that `look` finds, in the time that a request may take. */
+  async #follow(look: (signal: AbortSignal) => Promise<Ring>): Promise<void> {
+    const { request_timeout_ms } = this.#config;
+    using limit = deadline(this.#parts.clock, request_timeout_ms, "Learning who is staked", this.#stop.signal);
+    this.raintree.setRing(await abortable(look(limit.signal), limit.signal));
     this.#view.want(this.raintree);
   }
 
+  /** Asks the bootstrap nodes, if there are any, unless somebody is known. */
+  async #findPeers(): Promise<void> {
+    const { bootstrap_nodes_csv: urls, private_key: { address: self } } = this.#config;
+    const { ring } = this.raintree;
+    const othersStaked = ring.size > (ring.has(self) ? 1 : 0);
+    if (urls.length === 0 || othersStaked || this.peers.counts().known > 0) return;
+    const { bootstrap } = await import("../discovery/bootstrap.ts");
+    const { clock, fetch } = this.#parts;
+    const { url, height, peers } = await bootstrap(urls, { clock, fetch, signal: this.#stop.signal });
+    for (const { nodeAddress } of peers) this.peers.add(nodeAddress);
+    this.#log.info("node {url} told {count} peers of height {height}", { url, height, count: peers.length });
+  }
+
+  #countSends(): void {
+    const { writes } = this.raintree.stats;
+    if (writes === this.#sendsCounted) return;
+    countAtHeight(this.#telemetry.raintree_message_event_metric, this.#view.height, writes - this.#sendsCounted);
+    this.#sendsCounted = writes;
+  }
+
   #payload({ typeUrl, value, nonce }: PocketEnvelope, from: Address): boolean {
+    this.#countSends(); // it may have been passed on just now
     if (this.#seen.seen(nonce)) {
       countAtHeight(this.#telemetry.broadcast_message_redundancy_per_block_event_metric, this.#view.height);
       return false;
@@ -238,12 +270,10 @@ export class RunningNode {
     this.#parts.bus.publish({ type: "message", content: { typeUrl, value }, from });
     return true;
   }
-
-  #misbehaved(peer: Address, error: Error): void {
-    const socket = this.router.socket(peer);
-    if (socket !== undefined) this.router.misbehaved(socket, error);
-  }
 }
+
+/** The messages of the direct channel. */
+const envelopeCodec: MessageCodec<PocketEnvelope> = { encode: encodeEnvelope, decode: decodeEnvelope };
 
 /** SQLite is loaded only by those who name a file. */
 async function openStore(path: string): Promise<PeerStore> {
@@ -257,7 +287,9 @@ async function openTransport(config: P2PConfig, parts: P2PModuleParts, routines:
   const { clock, random, memory } = parts;
   if (config.connection_type === "tcp") {
     const { TcpTransport } = await import("../transport/tcp_transport.ts");
-    const messageProtocols = Object.values(CHANNELS).flatMap(({ id, v1 }) => v1 === undefined ? [] : [[id, v1] as const]);
+    const messageProtocols = Object.values(CHANNELS).flatMap(({ id, v1 }) =>
+      v1 === undefined ? [] : [[id, v1] as const]
+    );
     const { handshake_timeout_ms: handshakeMs } = config;
     return new TcpTransport({ key, clock, random, routines, handshakeMs, messageProtocols: new Map(messageProtocols) });
   }

@@ -1,19 +1,25 @@
 import type { Address } from "../identity/address.ts";
+import type { NodeAddress } from "../identity/node_address.ts";
 import { delta } from "../peer/delta.ts";
 import type { PeerManager } from "../peer/peer_manager.ts";
 import type { CurrentHeightProvider, PeerstoreProvider } from "../peer/peerstore_provider.ts";
 import type { StakedPeer } from "../peer/staked_peer.ts";
+import { sortByAddress } from "../peer/static_provider.ts";
 import type { RainTreeRouter } from "../raintree/raintree_router.ts";
 import { Ring } from "../raintree/ring.ts";
 
-/** Keeps the ring, the peer manager's book and the wanted connections in step with the staked set of the current height. */
+/**
+ * Keeps the ring, the peer manager's book and the wanted connections in step with the staked set of the current height. The book learns of those
+ * whom the tree needs, the others are looked up when they are dialled: a million staked peers are no reason to know a million.
+ */
 export class StakedView {
   readonly #self: Address;
   readonly #provider: PeerstoreProvider;
   readonly #heights: CurrentHeightProvider;
   readonly #peers: PeerManager;
+  /** In ring order. */
   #staked: readonly StakedPeer[] = [];
-  #height = 0;
+  #ring = Ring.of([]);
   #asked = 0;
 
   /** Knows nobody before {@link load}. */
@@ -26,34 +32,45 @@ export class StakedView {
 
   /** The height of the view. */
   get height(): number {
-    return this.#height;
-  }
-
-  /** Who is staked. */
-  get staked(): readonly StakedPeer[] {
-    return this.#staked;
+    return this.#ring.height;
   }
 
   /** Asks for the current height and its set. @throws what the providers throw. */
-  async load(signal?: AbortSignal): Promise<Ring> {
+  async load(signal: AbortSignal): Promise<Ring> {
     return await this.at(await this.#heights.getCurrentHeight({ signal }), signal);
   }
 
-  /** Moves to the set of `height` and returns its ring. Of several moves under way at once the last one asked for stays. */
-  async at(height: number, signal?: AbortSignal): Promise<Ring> {
+  /**
+   * Moves to the set of `height` and returns its ring. Of several moves under way at once the last one asked for stays.
+   *
+   * @throws what the provider throws, `peerstore_duplicate`, the signal's reason.
+   */
+  async at(height: number, signal: AbortSignal): Promise<Ring> {
     const turn = ++this.#asked;
-    const staked = await this.#provider.getStakedPeerstoreAtHeight(height, { signal });
-    if (turn === this.#asked) {
-      const { added, moved } = delta(this.#staked, staked);
-      for (const { nodeAddress } of [...added, ...moved]) this.#peers.add(nodeAddress, { replace: true });
-      this.#staked = staked;
-      this.#height = height;
+    const given = await this.#provider.getStakedPeerstoreAtHeight(height, { signal });
+    signal.throwIfAborted();
+    if (turn !== this.#asked) return this.#ring;
+    const staked = sortByAddress(given);
+    const { added, moved } = delta(this.#staked, staked);
+    this.#ring = Ring.of(staked.map(({ address }) => address), { height });
+    this.#staked = staked;
+    // What the chain says of a peer known by other means counts.
+    for (const { address, nodeAddress } of [...added, ...moved]) {
+      if (this.#peers.status(address) !== "unknown") this.#peers.add(nodeAddress, { replace: true });
     }
-    return Ring.of(this.#staked.map(({ address }) => address), { height: this.#height });
+    return this.#ring;
+  }
+
+  /** Where a staked peer is. */
+  find(address: Address): NodeAddress | undefined {
+    return this.#staked[this.#ring.indexOf(address)]?.nodeAddress;
   }
 
   /** Has the peer manager keep the connections that the tree needs, and no others for its sake. */
   want(raintree: RainTreeRouter): void {
-    this.#peers.want(raintree.targets().filter((address) => address !== this.#self));
+    const targets = raintree.targets().filter((address) => address !== this.#self);
+    // First wanted, then known: a full book makes room for who is wanted.
+    this.#peers.want(targets);
+    for (const target of targets) this.#peers.add(this.find(target)!, { replace: true });
   }
 }

@@ -53,7 +53,7 @@ export interface ChannelHost {
   /** Counts a drop. */
   dropped(channel: number, peer: Address, reason: string): void;
   /** A peer sent what the codec refuses. */
-  misbehaved(socket: Socket, error: Error): void;
+  misbehaved(peer: Address, error: Error): void;
   /** A handler threw: a bug of the application, told and survived. */
   handlerFailed(channel: string, error: Error): void;
 }
@@ -264,7 +264,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
     } catch (caught) {
       socket.consumed(id, bytes.length);
       this.#host.dropped(id, socket.address, "malformed");
-      this.#host.misbehaved(socket, asError(caught));
+      this.#host.misbehaved(socket.address, asError(caught));
       return undefined;
     }
     try {

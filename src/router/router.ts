@@ -121,6 +121,8 @@ export class Router implements ChannelHost, AsyncDisposable {
       await abortable(old.close(), limit.signal);
     }
     if (this.#stop.signal.aborted) throw stopped();
+    const place = this.#peers.status(peer) === "unknown" ? this.#options.locate?.(peer) : undefined;
+    if (place !== undefined) this.#peers.add(place);
     this.#peers.dialNow(peer);
     let waiting = this.#waiting.get(peer);
     if (waiting === undefined) {
@@ -155,9 +157,9 @@ export class Router implements ChannelHost, AsyncDisposable {
   }
 
   /** For channels: a peer sent what a codec refuses. */
-  misbehaved(socket: Socket, error: Error): void {
-    this.#log.warn("peer {peer} sent a malformed message: {error}", { peer: socket.address, error: error.message });
-    this.#peers.report(socket.address, { kind: "bad", points: PENALTY_POINTS, reason: error.message });
+  misbehaved(peer: Address, error: Error): void {
+    this.#log.warn("peer {peer} sent a malformed message: {error}", { peer, error: error.message });
+    this.#peers.report(peer, { kind: "bad", points: PENALTY_POINTS, reason: error.message });
   }
 
   /** For channels: the application's handler threw. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Address } from "../identity/address.ts";
+import type { NodeAddress } from "../identity/node_address.ts";
 import type { PeerManager } from "../peer/peer_manager.ts";
 import type { KeepAliveOptions } from "../socket/keep_alive.ts";
 import type { QueueKind } from "../socket/scheduler.ts";
@@ -35,6 +36,8 @@ export interface RouterOptions {
   strict?: boolean;
   /** Node address URLs at which this node may be dialled, asked for at each handshake. @default {() => []} */
   advertise?: () => readonly string[];
+  /** Where a peer is whom the manager does not know, asked when it is to be sent to. @default {nobody can say} */
+  locate?: (peer: Address) => NodeAddress | undefined;
   /** A peer's socket opened. */
   onUp?: (socket: Socket) => void;
   /** A peer has no open socket any more. */
