@@ -74,6 +74,9 @@ export interface BroadcastObservation {
   readonly failure: Error | undefined;
 }
 
+/** A validator that has not stopped after this time counts as one that never does; hundreds in one process take seconds. */
+const STOP_MS = 30_000;
+
 /** A payload begins with the number of its broadcast. */
 export const PAYLOAD_BYTES_MIN = 4;
 
@@ -123,7 +126,7 @@ export async function runBroadcasts(
   }
   const observed = nodes.map((_, position) => observeNode(network, position));
   const counts = countLosses(network);
-  const stop = await network.stop();
+  const stop = await network.stop(STOP_MS);
   const { delivered, surplus, corrupted } = deliveries;
   const seen = { delivered, surplus, corrupted, ...counts, quiet };
   return { mode, originators, nodes: observed, connectMs, timesToAllMs, ...seen, stop, failure };

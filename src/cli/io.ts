@@ -28,7 +28,8 @@ export function systemIo(signal: AbortSignal): Io {
     env: readEnv,
     signal,
     isTerminal: { stdout: Deno.stdout.isTerminal(), stderr: Deno.stderr.isTerminal() },
-    columns: Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 80,
+    // A terminal that was never told its size says 0.
+    columns: Deno.stdout.isTerminal() && Deno.consoleSize().columns || 80,
   };
 }
 

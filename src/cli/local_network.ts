@@ -34,8 +34,8 @@ export interface NetworkStop {
 /** Between two looks at what tells no event: sockets that retire, counters. */
 const LOOK_MS = 2;
 
-/** A validator that has not stopped after this time counts as one that never does. */
-const STOP_MS = 2_000;
+/** How long an interrupted network may take to stop: somebody waits. */
+const STOP_SOON_MS = 1_800;
 
 /** Rounds of {@link LocalNetwork.quiet}; traffic that has not died down by then is surplus whatever comes after. */
 const QUIET_ROUNDS_MAX = 8;
@@ -171,9 +171,9 @@ export class LocalNetwork implements AsyncDisposable {
     return false;
   }
 
-  /** Stops every validator, in at most two seconds. Idempotent. */
-  stop(): Promise<NetworkStop> {
-    return this.#stopped ??= this.#stop();
+  /** Stops every validator. Those that take longer than `withinMs` are not waited for. Idempotent. */
+  stop(withinMs = STOP_SOON_MS): Promise<NetworkStop> {
+    return this.#stopped ??= this.#stop(withinMs);
   }
 
   /** Stops. */
@@ -181,9 +181,9 @@ export class LocalNetwork implements AsyncDisposable {
     await this.stop();
   }
 
-  async #stop(): Promise<NetworkStop> {
+  async #stop(withinMs: number): Promise<NetworkStop> {
     const startMs = this.#clock.now();
-    using limit = deadline(this.#clock, STOP_MS, "Stopping the network");
+    using limit = deadline(this.#clock, withinMs, "Stopping the network");
     const running = this.nodes.filter((node) => node.started);
     const results = await Promise.allSettled(running.map((node) => abortable(node.stop(), limit.signal)));
     const errors = results.flatMap((result) => result.status === "rejected" ? [asError(result.reason)] : []);

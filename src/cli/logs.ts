@@ -1,6 +1,6 @@
 import {
-  ansiColorFormatter,
   configureSync,
+  getAnsiColorFormatter,
   getJsonLinesFormatter,
   getTextFormatter,
   resetSync,
@@ -14,8 +14,11 @@ import { palette } from "./terminal.ts";
  * Dispose of it to make the library silent again.
  */
 export function logTo(io: Io, level: P2PConfig["log_level"]): Disposable {
-  const text = palette(io, "stderr").bold("") === "" ? getTextFormatter() : ansiColorFormatter;
-  const format = io.isTerminal.stderr ? text : getJsonLinesFormatter({ properties: "flatten" });
+  const isColoured = palette(io, "stderr").bold("") !== "";
+  const text = (isColoured ? getAnsiColorFormatter : getTextFormatter)({ timestamp: "time", value: "bare" });
+  // The template is the name of the event, its values are fields beside it.
+  const json = getJsonLinesFormatter({ message: "template", properties: "flatten" });
+  const format = io.isTerminal.stderr ? text : json;
   configureSync({
     sinks: { stderr: (record) => io.stderr(format(record)) },
     loggers: [

@@ -1,10 +1,15 @@
+import { systemClock } from "../base/clock.ts";
+import { expectedTraffic } from "../raintree/expectations.ts";
 import type { TreeMode } from "../raintree/tree.ts";
-import type { Expect } from "./broadcast_run.ts";
+import { assess } from "./broadcast_report.ts";
+import { type Expect, PAYLOAD_BYTES_MIN, runBroadcasts } from "./broadcast_run.ts";
 import type { Command } from "./command.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { type Flag, parseFlags } from "./flags.ts";
 import type { Io } from "./io.ts";
 import type { LocalNetwork, LocalNetworkOptions } from "./local_network.ts";
+import { renderReport } from "./render_report.ts";
+import { Progress } from "./terminal.ts";
 
 const VALIDATORS_DEFAULT = 9;
 
@@ -14,9 +19,6 @@ const VALIDATORS_MAX = 1_000;
 const ROUNDS_MAX = 100;
 
 const PAYLOAD_BYTES_DEFAULT = 1_024;
-
-/** A payload begins with a number of four bytes. */
-const PAYLOAD_BYTES_MIN = 4;
 
 /** RainTree carries 4 MiB; the envelope around the payload takes some of it. */
 const PAYLOAD_BYTES_MAX = 4 * 1024 * 1024 - 128;
@@ -86,37 +88,26 @@ export async function runLocalNetwork(args: string[], io: Io, parts: RunParts = 
   const payloadBytes = parsed.integer("payload", PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX) ?? PAYLOAD_BYTES_DEFAULT;
   const timeoutMs = 1000 * (parsed.integer("timeout", 1, TIMEOUT_S_MAX) ?? TIMEOUT_S_DEFAULT);
 
-  const [{ systemClock: clock }, { LocalNetwork }, { runBroadcasts }, { assess }, { expectedTraffic }, terminal, logs] =
-    await Promise.all([
-      import("../base/clock.ts"),
-      import("./local_network.ts"),
-      import("./broadcast_run.ts"),
-      import("./broadcast_report.ts"),
-      import("../raintree/expectations.ts"),
-      import("./terminal.ts"),
-      import("./logs.ts"),
-    ]);
+  const [{ LocalNetwork }, { logTo }] = await Promise.all([import("./local_network.ts"), import("./logs.ts")]);
   const { start = LocalNetwork.start, expect = expectedTraffic } = parts;
   const { signal } = io;
-  using _logs = logs.logTo(io, "warning");
+  using _logs = logTo(io, "warning");
   let observed;
   {
-    using progress = new terminal.Progress(io, { clock });
+    using progress = new Progress(io, { clock: systemClock });
     const onProgress = (text: string) => progress.update(text);
     const network = await start({
       validators,
       mode,
       signal,
-      clock,
       onProgress: (started) => onProgress(`starting: ${started} of ${validators} validators listen`),
     });
-    observed = await runBroadcasts(network, { rounds, payloadBytes, expect, signal, timeoutMs, clock, onProgress });
+    observed = await runBroadcasts(network, { rounds, payloadBytes, expect, signal, timeoutMs, onProgress });
   }
   const report = assess(observed, expect(mode, validators, observed.originators));
   if (parsed.has("json")) {
     io.stdout(`${JSON.stringify(report)}\n`);
   } else {
-    const { renderReport } = await import("./render_report.ts");
     const linesMax = parsed.has("full") ? Infinity : LINES_MAX;
     io.stdout(renderReport(report, observed, io, { payloadBytes, linesMax }));
   }

@@ -93,7 +93,7 @@ export const CONFIG_FIELDS: { readonly [Name in keyof P2PConfig]: ConfigField<P2
   ping_timeout_ms: duration(10_000, 100, HOUR_MS, "until a ping must be answered"),
   idle_timeout_ms: duration(0, 0, 24 * HOUR_MS, "without any message until a connection is closed; 0 never"),
   request_timeout_ms: duration(10_000, 10, HOUR_MS, "until a request must be answered"),
-  stop_timeout_ms: duration(5_000, 0, HOUR_MS, "that stopping may take to send what is queued"),
+  stop_timeout_ms: duration(1_000, 0, HOUR_MS, "that stopping may take to send what is queued"),
   log_level: {
     kind: choice("trace", "debug", "info", "warning", "error", "fatal"),
     fallback: "info",
