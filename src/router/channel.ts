@@ -1,5 +1,6 @@
 import { abortable } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
+import { CHANNEL_ID_MAX } from "../codec/frame.ts";
 import type { Address } from "../identity/address.ts";
 import type { LaneOptions, WhenFull } from "../socket/send_lane.ts";
 import type { Offer, Socket } from "../socket/socket.ts";
@@ -111,6 +112,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
         throw new RangeError(`Channel ${field} is ${value}, it takes an integer from 1`);
       }
     }
+    if (id > CHANNEL_ID_MAX) throw new RangeError(`Channel id is ${id}, the largest is ${CHANNEL_ID_MAX}`);
     this.lane = { id, priority, sendCapacity, receiveCapacity, messageBytesMax, whenFull };
     this.name = descriptor.name;
     this.#codec = descriptor.codec;
