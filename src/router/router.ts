@@ -1,4 +1,4 @@
-import { abortable, type Cancel, type Clock, deadline, sleep, systemClock } from "../base/clock.ts";
+import { abortable, type Cancel, type Clock, deadline, systemClock } from "../base/clock.ts";
 import { asP2pError, P2pError, ProtocolError } from "../base/errors.ts";
 import { type Logger, logger } from "../base/log.ts";
 import type { Address } from "../identity/address.ts";
@@ -13,8 +13,8 @@ import { DropCounter, type Drops } from "./drop_counter.ts";
 import { InboundGate } from "./inbound_gate.ts";
 import type { RouterOptions } from "./router_options.ts";
 
-/** How long a connection that lost the tie-break is still listened to: the peer may use it until it has seen the other one. */
-const RETIRE_MS = 500;
+/** How long a connection that lost the tie-break is listened to at most: the peer may use it until it has seen the other one. */
+const RETIRE_MS = 2_000;
 
 /** The number of a connection that is only listened to; the manager begins with 1. */
 const LISTENED_TO = 0;
@@ -247,37 +247,45 @@ export class Router implements ChannelHost, AsyncDisposable {
     const { address } = socket;
     if (this.#stop.signal.aborted) return await socket.close();
     if (!admission.admitted) {
-      return await (admission.error.code === "peer_duplicate" ? this.#hearOut(socket) : socket.close());
+      return await (admission.error.code === "peer_duplicate" ? this.#refuse(socket) : socket.close());
     }
     const replaced = this.#open.get(address);
     this.#connections.set(socket, admission.connection);
     socket.admit();
     this.#open.set(address, socket);
     socket.open();
-    if (replaced !== undefined) this.#track(this.#retireLater(replaced));
+    if (replaced !== undefined) this.#track(this.#hearOut(replaced, socket));
     this.#peers.ready(address, admission.connection);
     this.#answer(address, socket);
     if (replaced === undefined) this.#options.onUp?.(socket);
   }
 
-  /** Listens for a while to a connection that lost the tie-break: the peer may have admitted it before it saw the other one. One per peer. */
-  async #hearOut(socket: Socket): Promise<void> {
+  /** Takes in a connection that lost the tie-break, only to listen: the peer may have admitted it before it saw the other one. One per peer. */
+  async #refuse(socket: Socket): Promise<void> {
+    const winner = this.#open.get(socket.address);
+    let others = false;
     for (const [other, number] of this.#connections) {
-      if (number === LISTENED_TO && other.address === socket.address) return await socket.close();
+      others ||= number === LISTENED_TO && other.address === socket.address;
     }
+    if (others || winner === undefined) return await socket.close();
     this.#connections.set(socket, LISTENED_TO);
     socket.admit();
     socket.open();
-    await this.#retireLater(socket);
+    await this.#hearOut(socket, winner);
   }
 
-  async #retireLater(socket: Socket): Promise<void> {
+  /**
+   * Closes the loser of two connections once nothing more comes on it: the peer has answered on the winner, so it sends there now, and after that on
+   * the loser, so what it had sent there is read.
+   */
+  async #hearOut(loser: Socket, winner: Socket): Promise<void> {
     try {
-      await sleep(this.#clock, RETIRE_MS, this.#stop.signal);
-    } catch {
-      // The router stops, and closes every socket without delay.
+      using limit = deadline(this.#clock, RETIRE_MS, "Hearing out a connection", this.#stop.signal);
+      await abortable(winner.ping().then(() => loser.ping()), limit.signal);
+    } catch (caught) {
+      this.#log.debug("a second connection ended early: {error}", { error: asP2pError("ping_failed", caught).message });
     }
-    await socket.close();
+    await loser.close();
   }
 
   /** Closes a connection in order: what it has accepted is still written. */
