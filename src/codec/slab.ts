@@ -1,8 +1,8 @@
 /** Bytes of one slab. */
-const SLAB_BYTES = 64 * 1024;
+const SLAB_BYTES = 16 * 1024;
 
 /** Pieces above this get memory of their own. */
-const PIECE_BYTES_MAX = 8 * 1024;
+const PIECE_BYTES_MAX = 4 * 1024;
 
 /**
  * Cuts small pieces from large allocations: a piece costs a view instead of a zeroed buffer of its own. A slab lives as long as any piece

@@ -70,7 +70,7 @@ export class StakedView {
   want(raintree: RainTreeRouter): void {
     const targets = raintree.targets().filter((address) => address !== this.#self);
     // First wanted, then known: a full book makes room for who is wanted.
-    this.#peers.want(targets);
+    this.#peers.want(targets, raintree.awaited());
     for (const target of targets) this.#peers.add(this.find(target)!, { replace: true });
   }
 }

@@ -6,6 +6,9 @@ import { newPeerRecord, type PeerEndpoint, type PeerRecord, scoreOf, worthOf } f
 import { applyReport, SCORE_MIN } from "./scores.ts";
 import type { StoreWriter } from "./store_writer.ts";
 
+/** How long a peer that wants us too may take to dial us before we dial it. */
+const AWAIT_MS = 1_000;
+
 /** The peers a node knows, at most `capacity`, indexed by who is dialled next and who is forgotten first. */
 export class PeerBook {
   readonly #clock: Clock;
@@ -14,6 +17,9 @@ export class PeerBook {
   readonly #requestSpacingMs: number;
   readonly #peers = new Map<Address, Peer>();
   readonly #wanted = new Set<Address>();
+  /** Wanted peers that are expected to dial us, until then. */
+  #awaited: ReadonlySet<Address> = new Set();
+  #awaitUntilMs = 0;
   /** May be dialled once their time comes, by time. */
   readonly #waiting = new Heap<Peer>((a, b) => a.dueMs < b.dueMs);
   /** May be dialled now, best first. */
@@ -70,8 +76,10 @@ export class PeerBook {
     return this.#insert(newPeerRecord(id));
   }
 
-  /** Changes what the routers want; what is newly wanted is dialled without delay. */
-  want(addresses: Iterable<Address>): void {
+  /** Changes what the routers want; what is newly wanted is dialled without delay, those `awaited` after a moment. */
+  want(addresses: Iterable<Address>, awaited: Iterable<Address>): void {
+    this.#awaited = new Set(awaited);
+    this.#awaitUntilMs = this.#clock.now() + AWAIT_MS;
     const gone = new Set(this.#wanted);
     for (const id of addresses) {
       this.#wanted.add(id);
@@ -169,7 +177,7 @@ export class PeerBook {
     if (record.inactive !== undefined && !isPinned(peer) && !peer.requested) return Infinity;
     let earliest = Infinity;
     for (const endpoint of record.endpoints) earliest = Math.min(earliest, peer.retryAtMs.get(endpoint) ?? 0);
-    let due = Math.max(peer.restUntilMs, earliest);
+    let due = Math.max(peer.restUntilMs, earliest, this.#awaited.has(record.id) ? this.#awaitUntilMs : 0);
     // Somebody waiting cuts the back-off short, but not to the point of hammering a dead endpoint.
     if (peer.requested) due = Math.min(due, peer.failedAtMs + this.#requestSpacingMs);
     // Wall time may lag behind the clock: a ban that is not over yet is looked at again, never at this very moment.

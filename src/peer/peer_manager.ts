@@ -114,10 +114,10 @@ export class PeerManager implements Disposable {
 
   /**
    * Says which peers the routers want connected, known or not, in place of what was said before. They are dialled with priority,
-   * redialled for ever, and never evicted for capacity; more of them than `maxOutbound` wait.
+   * redialled for ever, and never evicted for capacity; more of them than `maxOutbound` wait. Those `awaited` dial us too: they have a second to.
    */
-  want(addresses: Iterable<Address>): void {
-    this.#book.want(addresses);
+  want(addresses: Iterable<Address>, awaited: Iterable<Address> = []): void {
+    this.#book.want(addresses, awaited);
     const now = this.#clock.now();
     this.#links.trim(now);
     this.#links.checkIdle(now);

@@ -112,9 +112,14 @@ export class RainTreeRouter {
 
   /** The peers this node ever sends to, whoever broadcasts: those to stay connected with. Empty when it is not staked. */
   targets(): Address[] {
-    if (this.#index < 0) return [];
-    const offsets = this.#mode === "exact" ? exactOffsets(this.#ring.size) : classicOffsets(this.#ring.size);
-    return offsets.map((offset) => this.#ring.at(this.#index, offset));
+    return this.#offsets().map((offset) => this.#ring.at(this.#index, offset));
+  }
+
+  /** Of {@link targets}, those that send to this node too and have the lower address: they dial, this node gives them the time to. */
+  awaited(): Address[] {
+    const offsets = new Set(this.#offsets());
+    return [...offsets].filter((offset) => offsets.has(this.#ring.size - offset))
+      .map((offset) => this.#ring.at(this.#index, offset)).filter((peer) => peer < this.#self);
   }
 
   /**
@@ -167,6 +172,11 @@ export class RainTreeRouter {
   close(): void {
     this.#closed = true;
     this.#channel.close();
+  }
+
+  #offsets(): number[] {
+    if (this.#index < 0) return [];
+    return this.#mode === "exact" ? exactOffsets(this.#ring.size) : classicOffsets(this.#ring.size);
   }
 
   #serveSegment(nonce: bigint, until: Uint8Array, data: Uint8Array, from: Address): void {

@@ -67,7 +67,7 @@ export class ReceiveLane {
   consumed(length: number): boolean {
     this.#outstanding -= length + MESSAGE_COST;
     this.#owed += length + MESSAGE_COST;
-    return this.#owed * 2 >= this.options.receiveCapacity;
+    return this.#owed * 4 >= this.options.receiveCapacity;
   }
 
   /** Owes the peer its first credit. */

@@ -13,7 +13,7 @@ import type { Direction, Endpoint, HandshakeOptions } from "./transport.ts";
 export const CHANNEL_PROTOCOL = "/raintree/channel/1";
 
 /** How far a peer may send ahead of our read routine on its channel stream. */
-const WINDOW_BYTES = 1 << 20;
+const WINDOW_BYTES = 4 << 20;
 
 /** What a {@link ChannelLink} needs of its transport. */
 export interface ChannelLinkHost {

@@ -472,3 +472,15 @@ Deno.test("open() refuses options that contradict each other", () => {
     assertThrows(() => PeerManager.open(SELF, options), RangeError);
   }
 });
+
+Deno.test("want() gives those that are awaited a second to dial, then dials them", () => {
+  const { manager, clock } = fixture({ keepConnected: 0 });
+  manager.add(at(1));
+  manager.add(at(2));
+  manager.want([peerId(1), peerId(2)], [peerId(2)]);
+  assertEquals(manager.dialNext()?.address.id, peerId(1));
+  assertEquals(manager.dialNext(), undefined);
+  assertEquals(manager.nextWakeMs(), 1_000);
+  clock.pass(1_000);
+  assertEquals(manager.dialNext()?.address.id, peerId(2));
+});
