@@ -5,6 +5,7 @@ import { ConfigError } from "../../src/module/config_error.ts";
 import type { NodeEvent } from "../../src/module/events.ts";
 import { P2PModule } from "../../src/module/p2p_module.ts";
 import type { StakedPeer } from "../../src/peer/staked_peer.ts";
+import { StaticProvider } from "../../src/peer/static_provider.ts";
 import { exactOffsets } from "../../src/raintree/tree.ts";
 import { keysOf, LiveNetwork, type LiveNode, stakedPeer, textContent, textOf } from "./live_network.ts";
 
@@ -440,3 +441,74 @@ async function assertRejectsWith(code: string, work: Promise<unknown>): Promise<
   assertEquals(error.code, code);
   return error;
 }
+
+Deno.test("a node that knows nobody asks its bootstrap nodes, and sends to whom they name", async () => {
+  await using network = await LiveNetwork.start({ nodes: 2 });
+  const [a] = network.nodes;
+  const [key] = keysOf(3).filter(({ address }) => network.nodes.every((node) => node.address !== address));
+  const peers = [{ address: a.address, url: `memory:${a.address}`, stake: "1" }];
+  let healthy = false;
+  let asked = 0;
+  const fetch = (url: string): Promise<Response> => {
+    asked++;
+    if (url.endsWith("/livez")) return Promise.resolve(new Response("", { status: healthy ? 200 : 503 }));
+    return Promise.resolve(Response.json(url.endsWith("/height") ? { height: 3 } : peers));
+  };
+  const config = { bootstrap_nodes_csv: ["http://one:1", "http://two:2"] };
+  const parts = { fetch, peerstore: new StaticProvider([]), heights: new StaticProvider([]) };
+  const node = network.node(key, config, parts);
+  const bootstrapping: NodeEvent = {
+    type: "StateMachineTransitionEvent",
+    event: "Start",
+    previousState: "Stopped",
+    newState: "P2P_Bootstrapping",
+  };
+  const bootstrapped = () => node.events.filter(({ type }) => type === "bootstrapped").length;
+  // Nobody healthy: it runs all the same, and says so when asked to bootstrap.
+  await node.module.start();
+  assertEquals([asked, node.module.explain(a.address)], [2, undefined]);
+  await assertRejectsWith("bootstrap_failed", node.module.handleEvent(bootstrapping));
+  assertEquals(bootstrapped(), 0);
+  healthy = true;
+  await node.module.handleEvent(bootstrapping);
+  assertEquals(bootstrapped(), 1);
+  await node.module.send(a.address, textContent("found you"));
+  await network.rest();
+  assertEquals(a.texts, ["found you"]);
+  // Somebody is known now: nobody is asked again.
+  const before = asked;
+  await node.module.handleEvent(bootstrapping);
+  assertEquals([asked, bootstrapped()], [before, 2]);
+  await network.whileTimePasses(node.module.stop());
+  // With a healthy one start() does it.
+  await node.module.start();
+  assert(node.module.explain(a.address) !== undefined);
+  await network.whileTimePasses(node.module.stop());
+  // Whoever has a staked set needs no bootstrap node.
+  const staked = network.node(key, config, { fetch });
+  const asking = asked;
+  await staked.module.start();
+  assertEquals(asked, asking);
+  await network.whileTimePasses(staked.module.stop());
+});
+
+Deno.test("a node sends to staked peers that its book does not know, and finds its targets among more peers than it holds", async () => {
+  await using network = await LiveNetwork.start({ nodes: 3 });
+  const [a, b, c] = network.nodes;
+  // 30,000 staked peers, ours among them; the book holds 10,000.
+  const strangers = Array.from({ length: 30_000 }, (_, i) => {
+    const address = (i * 8 + 1).toString(16).padStart(5, "0").padEnd(40, "7");
+    return { address, nodeAddress: { protocol: "memory", id: address }, stake: 1n };
+  });
+  network.chain.set(1, [...strangers, ...network.nodes.map(({ key }) => stakedPeer(key))]);
+  await a.module.handleEvent({ type: "ConsensusNewHeightEvent", height: 1 });
+  assertEquals(a.module.ring.size, 30_003);
+  for (const target of targets(a)) assert(a.module.explain(target)?.wanted, `target ${target} is wanted`);
+  for (const node of [b, c]) {
+    await network.whileTimePasses(node.module.stop());
+    await node.module.start();
+    await a.module.send(node.address, textContent("still there"));
+    await network.rest();
+    assertEquals(node.texts, ["still there"]);
+  }
+});
