@@ -172,8 +172,11 @@ export class Requests {
 
   #reply(to: Address, id: number, error: string, { typeUrl, value }: Content): void {
     const sent = this.#channel.send(to, { id, answer: true, error, typeUrl, value });
-    // The asker is gone or its queue is full beyond the wait: its own deadline tells it, the channel has counted the drop.
-    if (sent !== ACCEPTED) sent.catch(() => {});
+    if (sent === ACCEPTED) return;
+    sent.catch((caught) => {
+      if (caught instanceof P2pError && caught.code === "message_too_large") this.#refuse(to, id, caught.message);
+      // Otherwise the asker is gone or its queue is full beyond the wait: its own deadline tells it, the channel has counted the drop.
+    });
   }
 
   #sweep(): void {

@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import fc from "fast-check";
 import { P2pError, ProtocolError } from "../../src/base/errors.ts";
 import { below, seededRandom } from "../../src/base/random.ts";
@@ -19,7 +26,7 @@ function textOf({ value }: Content): string {
   return new TextDecoder().decode(value);
 }
 
-/** Two nodes with requests that time out after a second; the second one's channel is bare where `bare`. */
+/** Two nodes with requests on the first one that time out after a second. */
 async function requestPair() {
   const network = await ChannelNetwork.of(2);
   const channels = await network.open(requestCodec) as Channel<RequestMessage>[];
@@ -121,6 +128,8 @@ Deno.test("Requests answers with an error where there is no handler, where it th
   assertEquals(await refused(), "Peer B answered: later");
   answer.onRequest(() => Promise.reject(new TypeError()));
   assertEquals(await refused(), "Peer B answered: TypeError");
+  answer.onRequest(() => ({ typeUrl: "", value: new Uint8Array(5 << 20) }));
+  assertStringIncludes(await refused(), 'Message has 5242889 bytes, channel "texts" takes 4259840');
   answer.onRequest(undefined);
   assertEquals(await refused(), "Peer B answered: no handler for requests");
   ask.close();
