@@ -49,7 +49,7 @@ export interface P2PConfig {
   readonly ping_interval_ms: number;
   /** Milliseconds until a ping must be answered. */
   readonly ping_timeout_ms: number;
-  /** Milliseconds without any message until a connection is closed; 0 never. */
+  /** Milliseconds without any message until a connection that neither tree nor operator asks for is closed; 0 never. */
   readonly idle_timeout_ms: number;
   /** Milliseconds until a request must be answered. */
   readonly request_timeout_ms: number;

@@ -79,8 +79,8 @@ export const CONFIG_FIELDS: { readonly [Name in keyof P2PConfig]: ConfigField<P2
     fallback: [],
     doc: "tcp://address@host:port of peers that are dialled for ever",
   },
-  max_inbound: { kind: integer(0, 10_000), fallback: 64, doc: "Peers that may connect to this node at once" },
-  max_outbound: { kind: integer(0, 10_000), fallback: 64, doc: "Peers this node connects to at once" },
+  max_inbound: { kind: integer(0, 10_000), fallback: 125, doc: "Peers that may connect to this node at once" },
+  max_outbound: { kind: integer(0, 10_000), fallback: 125, doc: "Peers this node connects to at once" },
   store_path: { kind: path(), fallback: "", doc: "SQLite file of known peers; empty keeps them in memory" },
   queue: {
     kind: choice("fifo", "priority", "wdrr"),
@@ -91,7 +91,12 @@ export const CONFIG_FIELDS: { readonly [Name in keyof P2PConfig]: ConfigField<P2
   dial_timeout_ms: duration(5_000, 100, MINUTE_MS, "until a dialled connection must stand"),
   ping_interval_ms: duration(15_000, 100, HOUR_MS, "between keep-alive pings"),
   ping_timeout_ms: duration(10_000, 100, HOUR_MS, "until a ping must be answered"),
-  idle_timeout_ms: duration(0, 0, 24 * HOUR_MS, "without any message until a connection is closed; 0 never"),
+  idle_timeout_ms: duration(
+    MINUTE_MS,
+    0,
+    24 * HOUR_MS,
+    "without any message until a connection that neither tree nor operator asks for is closed; 0 never",
+  ),
   request_timeout_ms: duration(10_000, 10, HOUR_MS, "until a request must be answered"),
   stop_timeout_ms: duration(1_000, 0, HOUR_MS, "that stopping may take to send what is queued"),
   log_level: {

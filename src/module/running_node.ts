@@ -70,6 +70,8 @@ export class RunningNode {
       store,
       maxInbound: config.max_inbound,
       maxOutbound: config.max_outbound,
+      maxConnected: Math.max(1, config.max_inbound + config.max_outbound),
+      maxPeers: Math.max(10_000, 2 * (config.max_inbound + config.max_outbound)),
       // The tree wants its own connections and the rest is dialled on demand: nothing is gained by filling up.
       keepConnected: 0,
       idleMs: config.idle_timeout_ms === 0 ? Infinity : config.idle_timeout_ms,

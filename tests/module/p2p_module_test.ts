@@ -512,3 +512,35 @@ Deno.test("a node sends to staked peers that its book does not know, and finds i
     assertEquals(node.texts, ["still there"]);
   }
 });
+
+Deno.test("a connection that the tree does not need is closed when it is idle, the others stay", async () => {
+  await using network = await LiveNetwork.start({ nodes: 27, config: { idle_timeout_ms: 1_000 } });
+  const [a] = network.nodes;
+  const far = network.nodes.find(({ address }) => address !== a.address && !network.neighbours(0).includes(address))!;
+  await a.module.send(far.address, textContent("on demand"));
+  await network.rest();
+  assertEquals([far.texts, a.connected.includes(far.address)], [["on demand"], true]);
+  await network.clock.advance(2_100);
+  network.nodes.forEach(({ connected }, position) => assertEquals(connected, network.neighbours(position)));
+  // A smaller set has other targets: what the old ones needed goes.
+  const staked = network.nodes.slice(0, 9);
+  network.chain.set(1, staked.map(({ key }) => stakedPeer(key)));
+  const event = { type: "ConsensusNewHeightEvent", height: 1 } as const;
+  await Promise.all(network.nodes.map(({ module }) => module.handleEvent(event)));
+  await network.clock.advance(3_000);
+  for (const node of network.nodes.slice(9)) assertEquals(node.connected, []);
+  for (const node of staked) {
+    const targeting = staked.filter((other) => targets(other).includes(node.address)).map(({ address }) => address);
+    assertEquals(node.connected, [...new Set([...targets(node), ...targeting])].sort());
+  }
+});
+
+Deno.test("P2PModule.start() takes every limit that the configuration allows", async () => {
+  await using network = await LiveNetwork.start({ nodes: 2 });
+  const [key] = keysOf(3).filter(({ address }) => network.nodes.every((node) => node.address !== address));
+  for (const limit of [0, 1, 10_000]) {
+    const node = network.node(key, { max_inbound: limit, max_outbound: limit });
+    await node.module.start();
+    await network.whileTimePasses(node.module.stop());
+  }
+});
