@@ -6,7 +6,7 @@ import type { SideName } from "./side.ts";
 const NODES = 27;
 const BYTES = 1024;
 
-/** Broadcasts by every node in turn, many in flight: how many deliveries a second in all. */
+/** Broadcasts by one node, many in flight: how many deliveries a second in all. By every node in turn they are spread over all connections: a variant. */
 export function broadcastRate(options: MeasureOptions): Benchmark {
   const parameters = { ...options, nodes: NODES, bytes: BYTES, inFlight: 32 };
   return row("broadcast-27-rate", "deliveries/s", "higher", "rate", parameters);
@@ -24,35 +24,55 @@ interface Parameters extends MeasureOptions {
   inFlight: number;
 }
 
+interface Work extends Parameters {
+  /** Whether gossipsub signs. */
+  signed: boolean;
+  /** Whether every node broadcasts in turn, or node 0 alone. */
+  everyOrigin: boolean;
+}
+
 function row(name: string, unit: string, better: Benchmark["better"], role: string, parameters: Parameters): Benchmark {
   const { nodes, bytes, inFlight } = parameters;
-  const side = (side: SideName, signed: boolean) => measure(side, role, { ...parameters, signed });
+  const work = (side: SideName, signed = false, everyOrigin = false) =>
+    measure(side, role, { ...parameters, signed, everyOrigin });
   return {
     name,
     unit,
     better,
     parameters: { nodes, bytes, inFlight },
-    ours: () => side("ours", false),
-    peer: () => side("peer", false),
+    ours: () => work("ours"),
+    peer: () => work("peer"),
     variants: {
-      signedPeer: { parameters: { nodes, bytes, inFlight, signed: "peer" }, peer: () => side("peer", true) },
+      signedPeer: { parameters: { nodes, bytes, inFlight, signed: "peer" }, peer: () => work("peer", true) },
+      everyOrigin: {
+        parameters: { nodes, bytes, inFlight, origins: nodes },
+        ours: () => work("ours", false, true),
+        peer: () => work("peer", false, true),
+      },
     },
   };
 }
 
-async function measure(side: SideName, role: string, parameters: Parameters & { signed: boolean }): Promise<number> {
+async function measure(side: SideName, role: string, parameters: Work): Promise<number> {
   await using network = new Child(import.meta.url, role, side, parameters);
   return await network.next<number>();
 }
 
+/** Who broadcasts next. */
+function origins({ everyOrigin, nodes }: Work): () => number {
+  let next = 0;
+  return () => everyOrigin ? next++ % nodes : 0;
+}
+
 if (import.meta.main) {
-  await playRole<Parameters & { signed: boolean }>({
+  await playRole<Work>({
     async rate(side, parameters, report) {
       const network = new Broadcaster(parameters.nodes, parameters.bytes);
       await network.connect(side, parameters.signed);
+      const origin = origins(parameters);
       let measured = false;
       const lanes = Array.from({ length: parameters.inFlight }, async () => {
-        while (!measured) await network.toAll();
+        while (!measured) await network.toAll(origin());
       });
       const rate = await ratePerSecond(() => network.deliveries, parameters);
       measured = true;
@@ -62,12 +82,13 @@ if (import.meta.main) {
     async time(side, parameters, report) {
       const network = new Broadcaster(parameters.nodes, parameters.bytes);
       await network.connect(side, parameters.signed);
+      const origin = origins(parameters);
       const times: number[] = [];
       const start = performance.now();
       const counted = start + parameters.warmupMs;
       while (times.length === 0 || performance.now() < counted + parameters.windowMs) {
         const sent = performance.now();
-        await network.toAll();
+        await network.toAll(origin());
         const received = performance.now();
         if (sent >= counted) times.push(received - sent);
       }

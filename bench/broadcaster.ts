@@ -29,10 +29,9 @@ export class Broadcaster {
     this.#broadcast = network.broadcast.bind(network);
   }
 
-  /** Broadcasts a message that is like no other from the next node; resolves when every other node has it. */
-  toAll(): Promise<void> {
+  /** Broadcasts a message that is like no other, from node 0 or the named one; resolves when every other node has it. */
+  toAll(origin = 0): Promise<void> {
     const id = this.#next++;
-    const origin = id % this.#nodes;
     const message = new Uint8Array(this.#messageBytes);
     new DataView(message.buffer).setUint32(0, id);
     return new Promise((done, failed) => {

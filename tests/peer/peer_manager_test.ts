@@ -480,6 +480,7 @@ Deno.test("want() gives those that are awaited a second to dial, then dials them
   manager.want([peerId(1), peerId(2)], [peerId(2)]);
   assertEquals(manager.dialNext()?.address.id, peerId(1));
   assertEquals(manager.dialNext(), undefined);
+  assertEquals(manager.evictNext(), undefined);
   assertEquals(manager.nextWakeMs(), 1_000);
   clock.pass(1_000);
   assertEquals(manager.dialNext()?.address.id, peerId(2));
