@@ -27,3 +27,11 @@ export {
 } from "./libp2p/one_message_stream.ts";
 export type { RemoteIdentity } from "../security/libp2p_noise.ts";
 export { NodeKey } from "../identity/node_key.ts";
+export type { Address } from "../identity/address.ts";
+export type { PeerId } from "../identity/peer_id.ts";
+export { P2pError, type P2pErrorOptions, ProtocolError } from "../base/errors.ts";
+export { type Cancel, type Clock, systemClock } from "../base/clock.ts";
+export { type Random, systemRandom } from "../base/random.ts";
+export { Routines } from "../base/routines.ts";
+export { ByteWriter } from "../codec/byte_writer.ts";
+export type { Direction, Endpoint } from "./transport.ts";

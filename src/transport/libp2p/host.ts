@@ -210,7 +210,7 @@ export class Libp2pHost implements AsyncDisposable {
     try {
       if (this.#closing) raw.close(hostClosed());
       const { direction } = raw;
-      const secured = await secureSocket(raw.claim(), { direction, keys: this.#keys, expected });
+      const secured = await secureSocket(this.#pending.claim(raw), { direction, keys: this.#keys, expected });
       raw.secured();
       const connection = new HostConnection(this.#side, secured, direction);
       this.#connections.add(connection);

@@ -4,7 +4,7 @@ import type { HostConnection } from "./host_connection.ts";
 import { MultistreamDialer, MultistreamListener } from "./multistream.ts";
 import { ReceiveQueue } from "./receive_queue.ts";
 import { SendQueue } from "./send_queue.ts";
-import type { YamuxStream, YamuxStreamHandler } from "./yamux_stream.ts";
+import type { YamuxStream } from "./yamux_stream.ts";
 
 /** Serves a stream synchronously, without a promise per message: see {@link Libp2pStream.pipe}. */
 export interface StreamPipe {
@@ -34,7 +34,7 @@ const END: Promise<null> = Promise.resolve(null);
  *
  * Either read with {@link read}, {@link readAll} or `for await` and send with {@link write}, or hand it to a {@link pipe}.
  */
-export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
+export class Libp2pStream implements AsyncDisposable {
   /** The connection it belongs to. */
   readonly connection: HostConnection;
   /** Whether this node or the remote opened it. */
@@ -235,7 +235,7 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
     return ACCEPTED;
   }
 
-  /** Whether nothing of what was written has moved since the last call. Used by the connection's stream deadline. */
+  /** Whether nothing of what was written has moved since the last call. Used by the connection's stream deadline. @internal */
   stalled(): boolean {
     const stalled = !this.#moved;
     this.#moved = false;
@@ -252,7 +252,7 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
     if (this.#yamux.open) this.connection.expectEnd(this);
   }
 
-  /** Called by yamux. */
+  /** Called by yamux. @internal */
   data(chunk: Uint8Array): void {
     if (this.#negotiation !== undefined) {
       const rest = this.#negotiate(this.#negotiation, chunk);
@@ -277,7 +277,7 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
     }
   }
 
-  /** Called by yamux. */
+  /** Called by yamux. @internal */
   ended(): void {
     if (this.#negotiation !== undefined) {
       if (this.#negotiation instanceof MultistreamListener && this.#negotiation.refused) return this.#refuse();
@@ -289,7 +289,7 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
     this.#endPipe();
   }
 
-  /** Called by yamux. */
+  /** Called by yamux. @internal */
   aborted(reason: P2pError): void {
     this.#reason = reason;
     this.#unsent.abort(reason);
@@ -303,18 +303,18 @@ export class Libp2pStream implements YamuxStreamHandler, AsyncDisposable {
     this.#endPipe();
   }
 
-  /** Called by yamux. */
+  /** Called by yamux. @internal */
   finished(): void {
     this.#endSent = true;
     this.#flushed?.resolve();
   }
 
-  /** Called by yamux. */
+  /** Called by yamux. @internal */
   closed(): void {
     this.connection.streamGone(this);
   }
 
-  /** Called by yamux. */
+  /** Called by yamux. @internal */
   take(out: ByteWriter, budget: number): void {
     const negotiation = this.#negotiationBytes;
     if (negotiation !== undefined) {

@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from "../../base/clock.ts";
 import { P2pError } from "../../base/errors.ts";
+import type { Direction } from "../transport.ts";
 import { RawConnection } from "./raw_connection.ts";
 import type { TcpSocket } from "./tcp_socket.ts";
 
@@ -15,10 +16,16 @@ export interface PendingLimits {
   pendingInboundPerIpMax: number;
 }
 
+interface Waiting {
+  readonly socket: TcpSocket;
+  readonly cancel: Cancel;
+  claimed: boolean;
+}
+
 /** The connections that are not secured yet: counts inbound ones against the limits and closes each at its deadline. */
 export class PendingConnections {
   readonly #limits: PendingLimits;
-  readonly #timers = new Map<RawConnection, Cancel>();
+  readonly #waiting = new Map<RawConnection, Waiting>();
   readonly #perIp = new Map<string, number>();
   #inbound = 0;
   /** Connections that were closed at once because of a limit. */
@@ -41,29 +48,39 @@ export class PendingConnections {
     }
     this.#inbound++;
     this.#perIp.set(ip, ofIp + 1);
-    return this.#add(new RawConnection(socket, "inbound", (raw) => this.#remove(raw)));
+    return this.#add(socket, "inbound");
   }
 
   /** Takes in what we dialled. */
   dialled(socket: TcpSocket): RawConnection {
-    return this.#add(new RawConnection(socket, "outbound", (raw) => this.#remove(raw)));
+    return this.#add(socket, "outbound");
+  }
+
+  /** The socket of `raw`, for its handshake; `raw` stays in here until it is secured or closed. */
+  claim(raw: RawConnection): TcpSocket {
+    const waiting = this.#waiting.get(raw);
+    if (waiting === undefined) throw raw.reason ?? new P2pError("connection_closed", "The connection was closed");
+    if (waiting.claimed) throw new TypeError("Cannot secure a connection twice");
+    waiting.claimed = true;
+    return waiting.socket;
   }
 
   /** Closes all of them with `reason`. */
   close(reason: P2pError): void {
-    for (const raw of [...this.#timers.keys()]) raw.close(reason);
+    for (const raw of [...this.#waiting.keys()]) raw.close(reason);
   }
 
-  #add(raw: RawConnection): RawConnection {
+  #add(socket: TcpSocket, direction: Direction): RawConnection {
     const { clock, handshakeMs } = this.#limits;
+    const raw = new RawConnection(socket, direction, () => this.#remove(raw));
     const expire = () => raw.close(new P2pError("handshake_timeout", `Handshake was not over after ${handshakeMs} ms`));
-    this.#timers.set(raw, clock.after(handshakeMs, expire));
+    this.#waiting.set(raw, { socket, cancel: clock.after(handshakeMs, expire), claimed: false });
     return raw;
   }
 
   #remove(raw: RawConnection): void {
-    this.#timers.get(raw)?.();
-    this.#timers.delete(raw);
+    this.#waiting.get(raw)?.cancel();
+    this.#waiting.delete(raw);
     if (raw.direction === "outbound") return;
     this.#inbound--;
     const ip = raw.remoteEndpoint.host!;

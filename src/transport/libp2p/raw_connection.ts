@@ -11,13 +11,12 @@ export class RawConnection {
   /** The other end. */
   readonly remoteEndpoint: Endpoint;
   readonly #socket: TcpSocket;
-  readonly #settled: (raw: RawConnection) => void;
+  readonly #settled: () => void;
   #reason: P2pError | undefined;
-  #claimed = false;
   #over = false;
 
   /** Made by {@link Libp2pHost}. `settled` is called once, when it was closed or secured. */
-  constructor(socket: TcpSocket, direction: Direction, settled: (raw: RawConnection) => void) {
+  constructor(socket: TcpSocket, direction: Direction, settled: () => void) {
     this.#socket = socket;
     this.#settled = settled;
     this.direction = direction;
@@ -30,14 +29,7 @@ export class RawConnection {
     return this.#reason;
   }
 
-  /** Hands the socket to the handshake, once. Called by the host. */
-  claim(): TcpSocket {
-    if (this.#claimed) throw new TypeError("Cannot secure a connection twice");
-    this.#claimed = true;
-    return this.#socket;
-  }
-
-  /** The handshake is over, the socket belongs to a connection now. Called by the host. */
+  /** The handshake is over, the socket belongs to a connection now. Called by the host. @internal */
   secured(): void {
     this.#settle();
   }
@@ -53,6 +45,6 @@ export class RawConnection {
   #settle(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#settled(this);
+    this.#settled();
   }
 }
