@@ -2,6 +2,7 @@ import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
 
 /** The consensus decided a block: the staked set may be another from here on. `{ uint64 height = 1 }` */
 export interface ConsensusNewHeightEvent {
+  /** Tells events apart. */
   readonly type: "ConsensusNewHeightEvent";
   /** The new height. */
   readonly height: number;
@@ -9,6 +10,7 @@ export interface ConsensusNewHeightEvent {
 
 /** The node's state machine moved. `{ string event = 1; string previous_state = 2; string new_state = 3 }` */
 export interface StateMachineTransitionEvent {
+  /** Tells events apart. */
   readonly type: "StateMachineTransitionEvent";
   /** What made it move. */
   readonly event: string;

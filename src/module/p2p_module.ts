@@ -39,6 +39,12 @@ export interface P2PModuleOptions {
   strict?: boolean;
 }
 
+/** Options of {@link P2PModule.start}. */
+export interface StartOptions {
+  /** Gives up: nothing is left open, and the start rejects with its reason. */
+  signal?: AbortSignal;
+}
+
 /** The parts of {@link P2PModuleOptions} with every default filled in. */
 export type P2PModuleParts = Required<Omit<P2PModuleOptions, "memory" | "peerstore" | "heights">> & P2PModuleOptions;
 
@@ -142,12 +148,12 @@ export class P2PModule implements AsyncDisposable {
    * them answer, it runs all the same and says so in the log. A stopped module can be started again.
    *
    * @throws {P2pError} `module_started` when it is; `port_in_use`, `port_forbidden`, `store_unwritable`, `store_corrupt`, `genesis_invalid`, what the providers throw,
-   * `deadline` when they do not answer within `request_timeout_ms`. Nothing is left open then.
+   * `deadline` when they do not answer within `request_timeout_ms`, the signal's reason. Nothing is left open then.
    */
-  start(): Promise<void> {
+  start(options: StartOptions = {}): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#node !== undefined) throw new P2pError("module_started", "P2P module is started already");
-      this.#node = await RunningNode.open(this.#config, this.#parts, this.routines, this.telemetry);
+      this.#node = await RunningNode.open(this.#config, this.#parts, this.routines, this.telemetry, options.signal);
       this.#node.onRequest(this.#requestHandler);
     });
   }

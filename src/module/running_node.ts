@@ -120,15 +120,18 @@ export class RunningNode {
     );
   }
 
-  /** Opens store, sockets and view; on failure closes what it has opened. */
+  /** Opens store, sockets and view; on failure, and when the signal aborts, closes what it has opened. */
   static async open(
     config: P2PConfig,
     parts: P2PModuleParts,
     routines: Routines,
     telemetry: Telemetry,
+    signal?: AbortSignal,
   ): Promise<RunningNode> {
+    signal?.throwIfAborted();
     const store = await openStore(config.store_path);
     let node: RunningNode | undefined;
+    const giveUp = () => node!.#stop.abort(signal!.reason);
     try {
       node = new RunningNode(
         config,
@@ -137,12 +140,16 @@ export class RunningNode {
         store,
         telemetry,
       );
+      signal?.throwIfAborted();
+      signal?.addEventListener("abort", giveUp);
       await node.#open();
       return node;
     } catch (error) {
       if (node === undefined) store.close();
       else await node.close();
       throw error;
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
     }
   }
 
@@ -230,6 +237,7 @@ export class RunningNode {
     try {
       await this.#findPeers();
     } catch (caught) {
+      this.#stop.signal.throwIfAborted();
       // The first nodes of a network find nobody who could tell them; others may still connect to them.
       this.#log.warn("started without knowing a peer: {error}", { error: asError(caught).message });
     }

@@ -108,6 +108,29 @@ Deno.test("P2PModule waits for a provider that never answers no longer than for 
   assertEquals(node.module.routines.count, 0);
 });
 
+Deno.test("P2PModule.start() ends with its signal, and leaves nothing", async () => {
+  await using network = await LiveNetwork.start({ nodes: 2 });
+  const [key] = keysOf(3).filter(({ address }) => network.nodes.every((node) => node.address !== address));
+  const silent = new Promise<never>(() => {});
+  const config = { bootstrap_nodes_csv: ["http://one:1"] };
+  const hanging = [
+    network.node(key, {}, { peerstore: { getStakedPeerstoreAtHeight: () => silent } }),
+    network.node(key, {}, { heights: { getCurrentHeight: () => silent } }),
+    network.node(key, config, { peerstore: new StaticProvider([]), fetch: () => silent }),
+  ];
+  for (const { module } of hanging) {
+    for (const early of [true, false]) {
+      const enough = new AbortController();
+      if (early) enough.abort(new P2pError("enough", "Enough"));
+      const starting = assertRejectsWith("enough", module.start({ signal: enough.signal }));
+      await network.rest();
+      enough.abort(new P2pError("enough", "Enough"));
+      await starting;
+      assertEquals([module.started, module.routines.names()], [false, []]);
+    }
+  }
+});
+
 Deno.test("P2PModule.broadcast() reaches the application once, with the nonce stripped, and never its originator", async () => {
   // Classic at 18: copies come back to the originator, and most nodes get it twice.
   await using network = await LiveNetwork.start({ nodes: 18, mode: "classic" });
