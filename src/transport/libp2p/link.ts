@@ -62,8 +62,9 @@ export class Link {
   readonly #onEnded: (reason: P2pError | undefined) => void;
   readonly #work = new Signal();
   #running: Promise<unknown> = Promise.resolve();
-  // In a socket write, or behind the last one.
   #writing = false;
+  // Behind the last write: whatever happens to the socket now, nothing is lost.
+  #finished = false;
   #draining = false;
   #failed: P2pError | undefined;
   #ended = false;
@@ -134,7 +135,8 @@ export class Link {
         }
       }
     } catch (cause) {
-      this.#fail(asP2pError("connection_failed", cause));
+      if (this.#finished) this.#end(undefined);
+      else this.#fail(asP2pError("connection_failed", cause));
     }
   }
 
@@ -153,14 +155,14 @@ export class Link {
         } else if (this.#failed !== undefined) {
           return this.#end(this.#failed);
         } else if (this.#draining && !this.#session.blocked) {
-          this.#writing = true;
+          this.#finished = true;
           return await this.#socket.closeWrite();
         } else {
           await this.#work.raised();
         }
       }
     } catch (cause) {
-      this.#end(this.#failed ?? asP2pError("connection_failed", cause));
+      this.#end(this.#failed ?? (this.#finished ? undefined : asP2pError("connection_failed", cause)));
     }
   }
 
@@ -176,7 +178,7 @@ export class Link {
     this.#failed = reason;
     this.#session.goAway(reason);
     this.#session.close(reason);
-    if (this.#writing) this.#end(reason);
+    if (this.#writing || this.#finished) this.#end(reason);
     else this.wake();
   }
 

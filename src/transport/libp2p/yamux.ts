@@ -244,7 +244,7 @@ export class Yamux implements YamuxStreamOwner {
   /** See {@link YamuxStreamOwner}. */
   resetStream(stream: YamuxStream): void {
     this.forget(stream);
-    if (!this.#closed) this.#sendControl(WINDOW_UPDATE, RST, stream.id, 0);
+    if (!this.#closed && !stream.unannounced) this.#sendControl(WINDOW_UPDATE, RST, stream.id, 0);
   }
 
   /** See {@link YamuxStreamOwner}. */

@@ -80,6 +80,11 @@ export class YamuxStream {
     return this.#awaitsAck;
   }
 
+  /** Whether the remote has not been told of this stream. */
+  get unannounced(): boolean {
+    return (this.#flags & SYN) !== 0;
+  }
+
   /** Whether the remote must give room before anything more can be sent. */
   get blocked(): boolean {
     return this.#sendWindow <= 0 && !this.#finSent;

@@ -201,6 +201,15 @@ Deno.test("Yamux tells a handler that the remote reset its stream, and ignores w
   assertEquals([a.yamux.streamCount, b.yamux.streamCount], [0, 0]);
 });
 
+Deno.test("Yamux says nothing of a stream that was reset before the remote heard of it", () => {
+  const [a, b] = pair();
+  a.open().stream.reset(new P2pError("test", "changed my mind"));
+  assertEquals(a.compose().length, 0);
+  a.open().send([1]);
+  exchange(a, b);
+  assertEquals(b.accepted[0].received, [1]);
+});
+
 Deno.test("Yamux resets the stream whose handler throws, and only that", () => {
   const [a, b] = pair();
   const good = a.open(), bad = a.open();
