@@ -18,7 +18,7 @@ export async function runNode(config: P2PConfig, io: Io): Promise<void> {
   const bus = new LocalBus((error) => log.error("a subscriber of the bus threw: {error}", { error: asError(error) }));
   bus.subscribe((event) => logEvent(log, event));
   await using node = P2PModule.create(config, { bus });
-  await node.start();
+  await node.start({ signal: io.signal });
   const { address, staked, ring } = node;
   if (config.is_client_only) {
     log.info("node {address} started as a client, it does not listen", { address });
