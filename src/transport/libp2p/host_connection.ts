@@ -19,7 +19,7 @@ export interface ConnectionHost extends MultistreamOffer {
   readonly clock: Clock;
   /** Where the routines of the connection run. */
   readonly routines: Routines;
-  /** The host's write buffers. */
+  /** The host's large buffers. */
   readonly buffers: LinkBuffers;
   /** Limits of each connection. */
   readonly yamuxLimits: YamuxLimits;

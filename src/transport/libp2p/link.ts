@@ -24,7 +24,7 @@ export interface LinkOptions {
   name: string;
   /** For the time an orderly end may take. */
   clock: Clock;
-  /** The node's write buffers. */
+  /** The node's large buffers. */
   buffers: LinkBuffers;
   /** The link ended, once: `undefined` after an orderly end, otherwise why. The session is closed already. */
   ended: (reason: P2pError | undefined) => void;
@@ -33,12 +33,11 @@ export interface LinkOptions {
 /** One turn of the write routine takes about this much. */
 const TURN_BYTES = 256 * 1024;
 
-/** The read buffer starts here, grows fourfold when a read fills it, and comes back when the traffic does. */
-const READ_BYTES_MIN = 4 * 1024;
-const READ_BYTES_MAX = 256 * 1024;
-
-/** So many reads in a row that would have fitted a quarter of the buffer make it shrink. */
-const SMALL_READS = 16;
+/**
+ * What a connection holds to read into. A read that fills it is followed by reads into a large buffer lent by the node, until one
+ * finds the socket empty: traffic pays one small read per burst, and an idle connection holds no large buffer.
+ */
+const SMALL_READ_BYTES = 8 * 1024;
 
 /** How long an orderly end waits for the remote to take the last bytes and to end too. */
 const LINGER_MS = 1_000;
@@ -106,7 +105,10 @@ export class Link {
     else if (!this.#draining && !this.#ended) {
       this.#draining = true;
       this.#session.goAway();
-      this.#linger = this.#clock.after(LINGER_MS, () => this.#end(undefined));
+      this.#linger = this.#clock.after(LINGER_MS, () => {
+        const stuck = `The remote did not take everything within ${LINGER_MS} ms of closing`;
+        this.#end(this.#finished ? undefined : new P2pError("close_timeout", stuck));
+      });
       this.wake();
     }
     await this.#running;
@@ -117,21 +119,17 @@ export class Link {
       const deliver = (plaintext: Uint8Array) => this.#session.receive(plaintext);
       this.#session.receive(plaintext);
       this.#opener.push(received, deliver);
-      let buffer = new Uint8Array(READ_BYTES_MIN);
-      let small = 0;
+      const small = new Uint8Array(SMALL_READ_BYTES);
+      let buffer: Uint8Array = small;
       while (!this.#ended && this.#failed === undefined) {
         const count = await this.#socket.read(buffer);
         if (count === null) return this.#endOfFile();
         this.#opener.push(count === buffer.length ? buffer : buffer.subarray(0, count), deliver);
         if (count === buffer.length) {
-          small = 0;
-          if (buffer.length < READ_BYTES_MAX) buffer = new Uint8Array(buffer.length * 4);
-        } else if (buffer.length > READ_BYTES_MIN) {
-          small = count * 4 <= buffer.length ? small + 1 : 0;
-          if (small === SMALL_READS) {
-            small = 0;
-            buffer = new Uint8Array(buffer.length / 4);
-          }
+          if (buffer === small) buffer = this.#buffers.takeRead();
+        } else if (buffer !== small) {
+          this.#buffers.giveRead(buffer);
+          buffer = small;
         }
       }
     } catch (cause) {
@@ -146,12 +144,12 @@ export class Link {
         const plain = this.#buffers.plain();
         this.#session.compose(plain, TURN_BYTES);
         if (plain.length > 0) {
-          const sealed = this.#buffers.take();
+          const sealed = this.#buffers.takeSealed();
           this.#sealer.seal(plain.bytes(), sealed);
           this.#writing = true;
           await this.#socket.write(sealed.bytes());
           this.#writing = false;
-          this.#buffers.give(sealed);
+          this.#buffers.giveSealed(sealed);
         } else if (this.#failed !== undefined) {
           return this.#end(this.#failed);
         } else if (this.#draining && !this.#session.blocked) {

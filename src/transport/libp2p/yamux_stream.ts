@@ -216,7 +216,8 @@ export class YamuxStream {
     const room = Math.min(budget, window);
     if (this.#leftover.length > 0) {
       out.push(this.#leftover.subarray(0, room));
-      this.#leftover = this.#leftover.subarray(Math.min(room, this.#leftover.length));
+      // An empty view would still hold the whole memory.
+      this.#leftover = room < this.#leftover.length ? this.#leftover.subarray(room) : NOTHING;
     } else {
       try {
         this.handler.take(out, room);
