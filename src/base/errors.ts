@@ -1,5 +1,7 @@
 /** Every failure a caller can handle. Branch on {@link code}, show {@link message} and {@link hint}, read the history in `cause`. */
 export class P2pError extends Error {
+  /** `P2pError`, or the name of the derived class. */
+  /** `P2pError`. */
   override name = "P2pError";
   /** Stable, machine-readable, snake_case: `dial_refused`, `noise_bad_signature`. */
   readonly code: string;
@@ -24,6 +26,8 @@ export interface P2pErrorOptions {
 
 /** A peer sent bytes that break a protocol. The connection that carried them is closed, the peer is penalised. */
 export class ProtocolError extends P2pError {
+  /** `ProtocolError`. */
+  /** `ProtocolError`. */
   override name = "ProtocolError";
 }
 
