@@ -5,6 +5,8 @@
  */
 export { P2pError, type P2pErrorOptions, ProtocolError } from "../base/errors.ts";
 export type { Random } from "../base/random.ts";
+export { Slab } from "../codec/slab.ts";
+export { TextMemo } from "../codec/text_memo.ts";
 export type { Address } from "../identity/address.ts";
 export * from "./dedup.ts";
 export * from "./envelope.ts";

@@ -4,6 +4,14 @@
  * @module
  */
 export type { Cancel, Clock } from "../base/clock.ts";
+export { P2pError, type P2pErrorOptions } from "../base/errors.ts";
 export { type Random, seededRandom } from "../base/random.ts";
+export { Routines } from "../base/routines.ts";
+export type { ByteWriter } from "../codec/byte_writer.ts";
+export type { OnFrame } from "../codec/frame.ts";
+export type { Address } from "../identity/address.ts";
+export type { NodeAddress } from "../identity/node_address.ts";
+export type { ChannelInfo, NodeInfo } from "../transport/node_info.ts";
+export type * from "../transport/transport.ts";
 export { MemoryNetwork, MemoryTransport, type MemoryTransportOptions } from "../transport/memory/memory_transport.ts";
 export * from "./virtual_clock.ts";

@@ -11,18 +11,32 @@ import { MemoryLink, type MemoryLinkOptions } from "./memory_link.ts";
 export class MemoryNetwork {
   readonly #listeners = new Map<string, MemoryListener>();
 
-  /** Opens a place. @throws {P2pError} `port_in_use` */
+  /**
+   * For transports: opens a place.
+   *
+   * @internal
+   * @throws {P2pError} `port_in_use`
+   */
   open(id: string, listener: MemoryListener): void {
     if (this.#listeners.has(id)) throw new P2pError("port_in_use", `Memory endpoint "${id}" has a listener already`);
     this.#listeners.set(id, listener);
   }
 
-  /** Closes a place. */
+  /**
+   * For transports: closes a place.
+   *
+   * @internal
+   */
   close(id: string): void {
     this.#listeners.delete(id);
   }
 
-  /** Connects to a place. @throws {P2pError} `dial_refused` */
+  /**
+   * For transports: connects to a place.
+   *
+   * @internal
+   * @throws {P2pError} `dial_refused`
+   */
   connect(id: string, dialler: MemoryLinkOptions): MemoryLink {
     const listener = this.#listeners.get(id);
     if (listener === undefined) throw new P2pError("dial_refused", `No one listens at "memory:${id}"`);
