@@ -139,7 +139,13 @@ async function parseYaml(text: string, source: string): Promise<unknown> {
   try {
     return parse(text);
   } catch (error) {
-    const { message } = asError(error);
+    const { message, cause } = asError(error);
+    if (cause instanceof Deno.errors.NotCapable) {
+      throw new P2pError("config_unreadable", `Cannot read configuration "${source}": ${message}`, {
+        cause,
+        hint: "The YAML parser looks up two variables: run deno with --allow-env=LOG_TOKENS,LOG_STREAM",
+      });
+    }
     const at = /line (\d+), column (\d+)/.exec(message);
     const what = message.split("\n")[0].replace(/ at line .*/, "").replaceAll(/[0-9a-f]{16,}/gi, "...");
     throw new ConfigError([{ path: at ? `${source}:${at[1]}:${at[2]}` : source, message: `is not YAML: ${what}` }]);
