@@ -10,15 +10,15 @@ import { PeerManager } from "../peer/peer_manager.ts";
 import type { PeerStore } from "../peer/peer_store.ts";
 import { StaticProvider } from "../peer/static_provider.ts";
 import { NonceDeduper } from "../raintree/dedup.ts";
-import { decodeEnvelope, encodeEnvelope, type PocketEnvelope, randomNonce } from "../raintree/envelope.ts";
+import { encodeEnvelope, type PocketEnvelope, randomNonce } from "../raintree/envelope.ts";
 import { RainTreeRouter } from "../raintree/raintree_router.ts";
 import { Ring } from "../raintree/ring.ts";
 import type { Channel } from "../router/channel.ts";
-import { bytesCodec, type MessageCodec } from "../router/codec.ts";
+import { bytesCodec } from "../router/codec.ts";
 import { Router } from "../router/router.ts";
-import { POCKET_V1_VERSION } from "../transport/node_info.ts";
 import { MemoryTransport } from "../transport/memory/memory_transport.ts";
 import type { Endpoint, Transport } from "../transport/transport.ts";
+import { backgroundMessageCodec } from "./background_message.ts";
 import type { Content } from "./bus.ts";
 import { CHANNELS } from "./channels.ts";
 import type { P2PConfig } from "./config.ts";
@@ -26,6 +26,7 @@ import type { P2PModuleParts } from "./p2p_module.ts";
 import { requestCodec, type RequestHandler, Requests } from "./requests.ts";
 import { StakedView } from "./staked_view.ts";
 import { countAtHeight, type Telemetry } from "./telemetry.ts";
+import { V1Peers } from "./v1_peers.ts";
 
 /** What a {@link P2PModule} consists of from start to stop. */
 export class RunningNode {
@@ -44,6 +45,7 @@ export class RunningNode {
   readonly #view: StakedView;
   readonly #direct: Channel<PocketEnvelope>;
   readonly #seen: NonceDeduper;
+  readonly #v1 = new V1Peers();
   readonly #stop = new AbortController();
   readonly #log: Logger = logger("module");
   #endpoint: Endpoint | undefined;
@@ -90,7 +92,10 @@ export class RunningNode {
       strict,
       locate: (peer) => this.#view.find(peer),
       advertise: () => this.#endpoint === undefined ? [] : [formatNodeAddress(this.nodeAddress)],
-      onUp: ({ address }) => bus.publish({ type: "peer_up", peer: address }),
+      onUp: ({ address, remote }) => {
+        this.#v1.meet(address, remote.info.version);
+        bus.publish({ type: "peer_up", peer: address });
+      },
       onDown: (peer) => bus.publish({ type: "peer_down", peer }),
     });
     this.#view = new StakedView(
@@ -103,7 +108,7 @@ export class RunningNode {
       self,
       ring: Ring.of([]),
       channel: this.router.openChannel({ ...CHANNELS.raintree, codec: bytesCodec }),
-      isV1: (peer) => this.router.socket(peer)?.remote.info.version === POCKET_V1_VERSION,
+      isV1: (peer) => this.#v1.has(peer),
       mode: config.mode,
       nonces: this.#seen,
       maxNonces: config.max_nonces,
@@ -111,7 +116,7 @@ export class RunningNode {
       onMisbehaviour: (from, error) => this.router.misbehaved(from, error),
       onUnsent: (to, error) => this.#log.warn("message to {peer} is lost: {error}", { peer: to, error: error.message }),
     });
-    this.#direct = this.router.openChannel({ ...CHANNELS.direct, codec: envelopeCodec });
+    this.#direct = this.router.openChannel({ ...CHANNELS.direct, codec: backgroundMessageCodec });
     this.#direct.handle((envelope, from) => void this.#payload(envelope, from));
     this.requests = new Requests(
       this.router.openChannel({ ...CHANNELS.request, codec: requestCodec }),
@@ -281,9 +286,6 @@ export class RunningNode {
     return true;
   }
 }
-
-/** The messages of the direct channel. */
-const envelopeCodec: MessageCodec<PocketEnvelope> = { encode: encodeEnvelope, decode: decodeEnvelope };
 
 /** SQLite is loaded only by those who name a file. */
 async function openStore(path: string): Promise<PeerStore> {

@@ -214,16 +214,38 @@ export class RainTreeRouter {
     visitLevelTargets(this.#ring.size, this.#index, level - 1, this.#sendLevel);
   }
 
+  readonly #handOver = (target: number, until: Uint8Array): void => this.#handOverIn(this.#ring, target, until);
+
   /** Hands a segment to its head. A V1 node cannot answer for one: it gets the message, the next node the rest of the segment. */
-  readonly #handOver = (target: number, until: Uint8Array): void => {
-    const ring = this.#ring;
+  #handOverIn(ring: Ring, target: number, until: Uint8Array): void {
     while (this.#isV1(ring.at(target))) {
       this.#sendNow(ring.at(target), this.#encode(0));
       if (ring.segmentSize(target, until) === 1) return;
       target = ring.indexAt(target, 1);
     }
-    this.#sendNow(ring.at(target), this.#encode(0, until));
-  };
+    const to = ring.at(target);
+    const sent = this.#transmit(to, this.#encode(0, until));
+    if (sent !== ACCEPTED) void this.#handOverLater(sent, ring, target, until, this.#data);
+  }
+
+  /** The slow path: a peer that had to be dialled first may turn out to be a V1 node, which has taken the message for a leaf's. */
+  async #handOverLater(
+    sent: Promise<void>,
+    ring: Ring,
+    target: number,
+    until: Uint8Array,
+    data: Uint8Array,
+  ): Promise<void> {
+    const to = ring.at(target);
+    try {
+      await sent;
+    } catch (caught) {
+      return this.#options.onUnsent(to, asError(caught));
+    }
+    if (this.#closed || !this.#isV1(to) || ring.segmentSize(target, until) === 1) return;
+    this.#data = data;
+    this.#handOverIn(ring, ring.indexAt(target, 1), until);
+  }
 
   readonly #sendLevel = (target: number, level: number): void => {
     this.#sendNow(this.#ring.at(target), this.#encode(level));

@@ -1,7 +1,8 @@
 import { ProtocolError } from "../base/errors.ts";
 import { concat } from "../codec/concat.ts";
 import { MORE } from "../codec/frame.ts";
-import { type LaneOptions, MESSAGE_COST } from "./send_lane.ts";
+import { MESSAGE_COST } from "../transport/control_frame.ts";
+import type { LaneOptions } from "./send_lane.ts";
 
 /** A message that continues has at least this in each frame, so that a peer cannot make us keep millions of tiny (or empty) parts. */
 const FRAGMENT_BYTES_MIN = 1024;

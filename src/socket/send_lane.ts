@@ -1,8 +1,6 @@
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import { FRAME_BODY_BYTES_MAX, MORE, writeFrame } from "../codec/frame.ts";
-
-/** What a queued or credited message counts beside its body, so that empty messages are bounded too. */
-export const MESSAGE_COST = 64;
+import { MESSAGE_COST } from "../transport/control_frame.ts";
 
 /** What a full queue does: the sender waits, the new message is dropped, or the oldest makes room. */
 export type WhenFull = "block" | "drop-newest" | "drop-oldest";

@@ -1,6 +1,11 @@
 import { P2pError, ProtocolError } from "../base/errors.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
+import type { Address } from "../identity/address.ts";
+import { multiaddrToServiceUrl } from "../identity/address_conversions.ts";
+import { parseMultiaddr } from "../identity/multiaddr.ts";
+import { formatNodeAddress } from "../identity/node_address.ts";
 import type { FrameLink, LinkHandler, ProvenIdentity } from "./frame_link.ts";
+import { HeldMessages } from "./held_messages.ts";
 import type { HostConnection } from "./libp2p/host_connection.ts";
 import type { Libp2pStream } from "./libp2p/libp2p_stream.ts";
 import type { Libp2pHost } from "./libp2p/host.ts";
@@ -21,8 +26,8 @@ export interface ChannelLinkHost {
   readonly host: Libp2pHost;
   /** Pocket V1's protocols by channel. */
   readonly messageProtocols: ReadonlyMap<number, string>;
-  /** The link serves this connection from now on; returns the channel stream that the peer has opened already, if it has. */
-  bind(connection: HostConnection, link: ChannelLink): Libp2pStream | undefined;
+  /** The link serves this connection from now on, what the peer opens on it goes there. */
+  bind(connection: HostConnection, link: ChannelLink): void;
 }
 
 /**
@@ -35,7 +40,8 @@ export class ChannelLink implements FrameLink {
   readonly remoteEndpoint: Endpoint;
   readonly #transport: ChannelLinkHost;
   readonly #raw: RawConnection;
-  readonly #bridge = Promise.withResolvers<PocketV1Bridge | undefined>();
+  /** Messages that came on Pocket V1's protocols before it was clear whether the peer speaks them. */
+  readonly #held = new HeldMessages();
   #connection: HostConnection | undefined;
   #handler: LinkHandler | undefined;
   #info: NodeInfo | undefined;
@@ -60,20 +66,14 @@ export class ChannelLink implements FrameLink {
     return this.#connection?.bytesWritten ?? 0;
   }
 
-  /** The bridge of a Pocket V1 peer; `undefined` once the peer has turned out to be one of ours, or is gone. */
-  get bridge(): Promise<PocketV1Bridge | undefined> {
-    return this.#bridge.promise;
-  }
-
   /** Noise and yamux, then our channel stream; whether the peer knows the protocol shows while it is in use. */
   async secure(handler: LinkHandler, info: NodeInfo, options: HandshakeOptions): Promise<ProvenIdentity> {
     this.#handler = handler;
     this.#info = info;
-    const connection = await this.#transport.host.secure(this.#raw, options).catch((error) => {
+    const secured = (connection: HostConnection) => this.#serve(connection);
+    const connection = await this.#transport.host.secure(this.#raw, { ...options, secured }).catch((error) => {
       throw toHandshakeError(error);
     });
-    this.#connection = connection;
-    const inbound = this.#transport.bind(connection, this);
     this.#outbound = connection.newStream(CHANNEL_PROTOCOL);
     this.#outbound.pipe({
       data: () => {
@@ -82,27 +82,32 @@ export class ChannelLink implements FrameLink {
       take: (out: ByteWriter, budget: number) => handler.take(out, budget),
       ended: (reason) => this.#outboundEnded(reason),
     });
-    if (inbound !== undefined) this.receiveOn(inbound);
-    void connection.closed.then((reason) => {
-      this.#bridge.resolve(undefined);
-      this.#v1?.close();
-      handler.ended(reason);
-    });
     return connection.remote;
   }
 
   /** The peer opened its channel stream. */
   receiveOn(stream: Libp2pStream): void {
-    if (this.#inbound !== undefined) {
-      return stream.reset(new ProtocolError("channel_twice", "Peer opened a second channel stream"));
+    if (this.#inbound !== undefined || this.#v1 !== undefined) {
+      return stream.reset(
+        new ProtocolError("channel_twice", "Peer opened a second channel stream, or one beside V1's"),
+      );
     }
     this.#inbound = stream;
-    this.#bridge.resolve(undefined);
+    this.#held.end(new P2pError("protocol_unexpected", `Peer speaks ${CHANNEL_PROTOCOL}, messages belong there`));
     stream.pipe({
       data: (chunk) => this.#handler!.data(chunk),
       take: () => {},
       ended: (reason) => void this.close(reason),
     }, { windowBytes: WINDOW_BYTES });
+  }
+
+  /**
+   * A message of the peer came on the Pocket V1 protocol of `channel`. Its stream may end now, or when the promise resolves.
+   *
+   * @throws {P2pError} (as a rejection) `messages_no_room`; `protocol_unexpected` from a peer that speaks our own protocol; why the connection ended.
+   */
+  receiveMessage(channel: number, message: Uint8Array): void | Promise<void> {
+    return this.#v1 === undefined ? this.#held.hold(channel, message) : this.#v1.receive(channel, message);
   }
 
   wake(): void {
@@ -111,39 +116,67 @@ export class ChannelLink implements FrameLink {
   }
 
   async close(reason?: P2pError): Promise<void> {
-    if (this.#connection === undefined) this.#raw.close(reason);
-    else await this.#connection.close(reason);
+    if (this.#connection === undefined) return this.#raw.close(reason);
+    if (reason === undefined) await this.#v1?.finish();
+    await this.#connection.close(reason);
   }
 
+  /** Called before anything that came on the connection is served. */
+  #serve(connection: HostConnection): void {
+    this.#connection = connection;
+    this.#transport.bind(connection, this);
+    void connection.closed.then((reason) => {
+      this.#held.end(reason ?? new P2pError("connection_closed", "The connection was closed"));
+      this.#v1?.close();
+      this.#handler!.ended(reason);
+    });
+  }
+
+  // Who does not know the protocol says so, and may reset the stream for what came on it, which is then all that is heard.
   #outboundEnded(reason: P2pError | undefined): void {
-    if (reason?.code === "protocol_unsupported" && this.#inbound === undefined) void this.#tryPocketV1(reason);
+    const refused = reason?.code === "protocol_unsupported" || reason?.code === "stream_reset";
+    if (refused && this.#inbound === undefined) void this.#tryPocketV1(reason);
     else void this.close(reason);
   }
 
-  async #tryPocketV1(unsupported: P2pError): Promise<void> {
+  async #tryPocketV1(refused: P2pError): Promise<void> {
     const connection = this.#connection!;
     const { host, messageProtocols } = this.#transport;
+    const { address } = connection.remote;
     try {
-      const { protocols } = await connection.identify();
+      const { protocols, listen } = await connection.identify();
+      if (this.#inbound !== undefined || protocols.includes(CHANNEL_PROTOCOL)) return await this.close(refused);
       const spoken = new Map([...messageProtocols].filter(([, protocol]) => protocols.includes(protocol)));
-      if (spoken.size === 0) throw unsupported;
+      if (spoken.size === 0) throw refused;
+      if (!connection.open) return;
       this.#v1 = new PocketV1Bridge({
         host,
         connection,
         protocols: spoken,
         info: this.#info!,
+        listen: listen.flatMap((multiaddr) => nodeAddressUrl(multiaddr, address)),
         handler: this.#handler!,
+        held: this.#held,
       });
-      this.#bridge.resolve(this.#v1);
     } catch (cause) {
       void this.close(
         new P2pError(
           "handshake_unsupported",
-          `Peer ${connection.remote.address} speaks neither ${CHANNEL_PROTOCOL} nor Pocket V1`,
+          `Peer ${address} speaks neither ${CHANNEL_PROTOCOL} nor Pocket V1`,
           { cause },
         ),
       );
     }
+  }
+}
+
+/** Where a peer may be dialled that says it listens at a multiaddr; nothing for one that is not of TCP. */
+function nodeAddressUrl(multiaddr: string, id: Address): string[] {
+  try {
+    const { host, port } = multiaddrToServiceUrl(parseMultiaddr(multiaddr));
+    return [formatNodeAddress({ protocol: "tcp", id, host, port })];
+  } catch {
+    return []; // another transport, or hearsay of no use
   }
 }
 

@@ -12,6 +12,9 @@ export type ControlFrame =
   | { readonly type: "ping" | "pong"; readonly nonce: number }
   | { readonly type: "credit"; readonly channel: number; readonly bytes: number };
 
+/** What a message takes of the credit beside its length, so that empty messages are bounded too. */
+export const MESSAGE_COST = 64;
+
 const PING = 1;
 const PONG = 2;
 const CREDIT = 3;

@@ -1,26 +1,35 @@
-import { asP2pError, P2pError } from "../base/errors.ts";
+import { asP2pError } from "../base/errors.ts";
+import { type Logger, logger } from "../base/log.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { concat } from "../codec/concat.ts";
 import { FRAME_BODY_BYTES_MAX, FrameDecoder, MORE, writeFrame } from "../codec/frame.ts";
+import { MESSAGE_COST, readControlFrame, writeControlFrame } from "./control_frame.ts";
 import type { LinkHandler } from "./frame_link.ts";
-import { readControlFrame, writeControlFrame } from "./control_frame.ts";
 import { CONTROL_CHANNEL } from "./framed_connection.ts";
+import type { HeldMessages } from "./held_messages.ts";
 import type { HostConnection } from "./libp2p/host_connection.ts";
 import type { Libp2pHost } from "./libp2p/host.ts";
 import { sendMessage } from "./libp2p/one_message_stream.ts";
+import { PING } from "./libp2p/ping.ts";
 import { encodeNodeInfo, type NodeInfo, POCKET_V1_VERSION } from "./node_info.ts";
 
-/** Streams with a message of ours under way at once; what is queued behind waits in the socket's queue. */
-const SENDING_MAX = 64;
+/**
+ * Messages under way at once, each on a stream that the peer has not ended yet; what comes behind waits in the socket's queue. js-libp2p resets
+ * what goes beyond 32 streams of a protocol, Go's resource manager beyond 64.
+ */
+const SENDING_MAX = 32;
 
-/** Messages of the peer that wait for the node to catch up; further ones are refused by a reset. */
-const HELD_MAX = 64;
+/** Bytes of messages under way at which no further one begins. */
+const SENDING_BYTES_MAX = 1024 * 1024;
 
 /** What the bridge takes of the socket's queue at a time. */
 const TAKE_BYTES = 64 * 1024;
 
-/** Credit that never runs out: the number of streams under way is the bound. */
-const ENDLESS = 2 ** 40;
+/** Credit that never runs out: the streams under way are the bound. */
+const ENDLESS = Number.MAX_SAFE_INTEGER;
+
+/** How long an orderly end waits for the peer to take what was accepted for it. */
+const LINGER_MS = 1_000;
 
 /** What a {@link PocketV1Bridge} stands between. */
 export interface PocketV1BridgeOptions {
@@ -32,64 +41,109 @@ export interface PocketV1BridgeOptions {
   protocols: ReadonlyMap<number, string>;
   /** What this node says of itself; the peer is taken to be of the same network, since V1 does not tell. */
   info: NodeInfo;
+  /** Node address URLs at which the peer says that it listens. */
+  listen: readonly string[];
   /** Where frames come from and go to. */
   handler: LinkHandler;
+  /** Messages that wait, those that came before the bridge was there among them. */
+  held: HeldMessages;
+}
+
+interface Outgoing {
+  readonly channel: number;
+  readonly message: Uint8Array;
 }
 
 /**
  * Lets a Pocket V1 node look like one of ours: messages that the socket frames go out one a stream, a stream's message comes in as frames, pings
- * become libp2p pings. (spec/wire.md section 2, "Our protocols on top")
+ * become libp2p pings. A message that the peer refuses is lost, alone: one that it does not take within the host's stream deadline ends the
+ * connection. (spec/wire.md section 2, "Our protocols on top")
  */
 export class PocketV1Bridge {
   readonly #options: PocketV1BridgeOptions;
   readonly #out = new ByteWriter();
   readonly #decoder = new FrameDecoder((channel, flags, body) => this.#taken(channel, flags, body));
   readonly #parts = new Map<number, Uint8Array[]>();
+  /** Taken from the socket and not begun; nothing more is taken before it has. */
+  readonly #outgoing: Outgoing[] = [];
   /** What the node still accepts, by channel: the socket gives credit as it does to anyone. */
   readonly #credit: Map<number, number>;
+  readonly #log: Logger = logger("transport");
+  #awake = false;
   #sending = 0;
-  #held: (() => void)[] = [];
+  #sendingBytes = 0;
   #closed = false;
+  #idle: (() => void) | undefined;
+  #finishing: Promise<void> | undefined;
 
   /** Introduces the peer to the handler. */
   constructor(options: PocketV1BridgeOptions) {
-    const { connection, protocols, info } = options;
+    const { connection, protocols, info, listen } = options;
     this.#options = options;
     this.#credit = new Map(info.channels.map(({ id, capacity }) => [id, capacity]));
     const channels = [...protocols.keys()].map((id) => ({ id, capacity: ENDLESS }));
     const { address } = connection.remote;
-    const remote = { version: POCKET_V1_VERSION, network: info.network, address, listen: [], channels };
+    const remote = { version: POCKET_V1_VERSION, network: info.network, address, listen, channels };
     this.#deliver(CONTROL_CHANNEL, encodeNodeInfo(remote));
     this.wake();
   }
 
-  /** The socket has something to send. */
+  /** The socket has something to send. Many calls make one turn, which begins when the caller's is over. */
   wake(): void {
-    while (!this.#closed && this.#sending < SENDING_MAX) {
-      this.#out.clear();
-      this.#options.handler.take(this.#out, TAKE_BYTES);
-      if (this.#out.length === 0) return;
-      this.#decoder.push(this.#out.bytes().slice());
-    }
+    if (this.#awake || this.#closed) return;
+    this.#awake = true;
+    queueMicrotask(() => {
+      this.#awake = false;
+      this.#turn();
+    });
   }
 
-  /** A message of the peer came on the protocol of `channel`. Resolves when it is handed over, which ends its stream. */
-  async receive(channel: number, message: Uint8Array): Promise<void> {
-    while (!this.#closed && (this.#credit.get(channel) ?? 0) <= 0) {
-      if (this.#held.length >= HELD_MAX) {
-        throw new P2pError("messages_no_room", `${HELD_MAX} messages of the peer wait already`);
-      }
-      await new Promise<void>((resolve) => this.#held.push(resolve));
-    }
-    if (this.#closed) return;
-    this.#credit.set(channel, this.#credit.get(channel)! - message.length);
-    this.#deliver(channel, message);
+  /** A message of the peer came on the protocol of `channel`. Its stream may end now, or when the promise resolves. @throws {P2pError} (as a rejection) `messages_no_room` */
+  receive(channel: number, message: Uint8Array): void | Promise<void> {
+    const { held } = this.#options;
+    if (held.has(channel) || !this.#accept(channel, message)) return held.hold(channel, message);
+  }
+
+  /** Resolves when everything that was taken from the socket has gone to the peer, within a second. Idempotent. */
+  finish(): Promise<void> {
+    return this.#finishing ??= this.#finish();
   }
 
   /** The connection is gone. */
   close(): void {
     this.#closed = true;
-    this.#release();
+    this.#idle?.();
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#isIdle) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#idle = resolve;
+    const cancel = this.#options.host.clock.after(LINGER_MS, resolve);
+    await promise;
+    cancel();
+  }
+
+  get #isIdle(): boolean {
+    return this.#closed || (this.#sending === 0 && this.#outgoing.length === 0);
+  }
+
+  /** Whether another message may begin. One always may, however large. */
+  get #hasRoom(): boolean {
+    return this.#sending === 0 || (this.#sending < SENDING_MAX && this.#sendingBytes < SENDING_BYTES_MAX);
+  }
+
+  /** Takes of the socket as long as there is something and room for it. Pings and credit need no room. */
+  #turn(): void {
+    const { handler } = this.#options;
+    while (!this.#closed) {
+      while (this.#outgoing.length > 0 && this.#hasRoom) void this.#send(this.#outgoing.shift()!);
+      this.#out.clear();
+      handler.take(this.#out, this.#outgoing.length === 0 && this.#hasRoom ? TAKE_BYTES : 0);
+      if (this.#out.length === 0) break;
+      this.#decoder.push(this.#out.bytes().slice());
+    }
+    if (this.#isIdle) this.#idle?.();
   }
 
   /** A frame of the socket's. */
@@ -102,7 +156,7 @@ export class PocketV1Bridge {
       return;
     }
     this.#parts.delete(channel);
-    void this.#send(channel, parts === undefined ? body : concat([...parts, body]));
+    this.#outgoing.push({ channel, message: parts === undefined ? body : concat([...parts, body]) });
   }
 
   #control(body: Uint8Array): void {
@@ -110,33 +164,52 @@ export class PocketV1Bridge {
     if (frame?.type === "ping") void this.#ping(frame.nonce);
     if (frame?.type !== "credit") return; // our own node info, which V1 has no use for
     this.#credit.set(frame.channel, (this.#credit.get(frame.channel) ?? 0) + frame.bytes);
-    this.#release();
+    this.#options.held.offer((channel, message) => this.#accept(channel, message));
   }
 
-  async #send(channel: number, message: Uint8Array): Promise<void> {
+  async #send({ channel, message }: Outgoing): Promise<void> {
     const { host, connection, protocols } = this.#options;
     this.#sending++;
+    this.#sendingBytes += message.length;
     try {
-      await sendMessage(host, connection, protocols.get(channel)!, message);
-    } catch (cause) {
-      if (!this.#closed) void connection.close(asP2pError("message_failed", cause));
+      await sendMessage(host, connection, protocols.get(channel)!, message, { untilGone: true });
+    } catch (caught) {
+      const error = asP2pError("message_failed", caught);
+      if (this.#closed) return;
+      this.#log.warn("peer {peer} did not take a message: {error}", {
+        peer: connection.remote.address,
+        error: error.message,
+      });
+      // A reset refuses this message. Anything else says that the next one will fare no better.
+      if (error.code !== "stream_reset") void connection.close(error);
     } finally {
       this.#sending--;
+      this.#sendingBytes -= message.length;
       this.wake();
     }
   }
 
+  /** A V1 node that does not serve libp2p's ping answers yamux's, as every libp2p node does. */
   async #ping(nonce: number): Promise<void> {
     const { host, connection } = this.#options;
     try {
-      await host.ping(connection);
+      if (connection.info?.protocols.includes(PING)) await host.ping(connection);
+      else await connection.ping();
     } catch {
       return; // no pong: the socket's own deadline closes it
     }
-    if (this.#closed) return;
-    this.#out.clear();
-    writeControlFrame(this.#out, { type: "pong", nonce });
-    this.#options.handler.data(this.#out.bytes().slice());
+    const pong = new ByteWriter(16);
+    writeControlFrame(pong, { type: "pong", nonce });
+    this.#hand(pong.bytes());
+  }
+
+  /** Hands a message over if the node accepts it now. */
+  #accept(channel: number, message: Uint8Array): boolean {
+    const credit = this.#credit.get(channel) ?? 0;
+    if (credit <= 0 || this.#closed) return false;
+    this.#credit.set(channel, credit - message.length - MESSAGE_COST);
+    this.#deliver(channel, message);
+    return true;
   }
 
   #deliver(channel: number, message: Uint8Array): void {
@@ -146,12 +219,15 @@ export class PocketV1Bridge {
       writeFrame(out, channel, MORE, message.subarray(at, at + FRAME_BODY_BYTES_MAX));
     }
     writeFrame(out, channel, 0, message.subarray(at));
-    this.#options.handler.data(out.bytes());
+    this.#hand(out.bytes());
   }
 
-  #release(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const resume of held) resume();
+  #hand(frames: Uint8Array): void {
+    if (this.#closed) return;
+    try {
+      this.#options.handler.data(frames);
+    } catch (caught) {
+      void this.#options.connection.close(asP2pError("receive_failed", caught));
+    }
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { P2pError } from "../base/errors.ts";
+import { P2pError, type ProtocolError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { Routines } from "../base/routines.ts";
 import type { NodeAddress } from "../identity/node_address.ts";
@@ -8,7 +8,6 @@ import { CHANNEL_PROTOCOL, ChannelLink, type ChannelLinkHost } from "./channel_l
 import { FramedConnection } from "./framed_connection.ts";
 import type { HostConnection } from "./libp2p/host_connection.ts";
 import { Libp2pHost } from "./libp2p/host.ts";
-import type { Libp2pStream } from "./libp2p/libp2p_stream.ts";
 import { handleMessages } from "./libp2p/one_message_stream.ts";
 import type { RawConnection } from "./libp2p/raw_connection.ts";
 import type { Connection, Endpoint, Transport } from "./transport.ts";
@@ -37,8 +36,6 @@ export class TcpTransport implements Transport, ChannelLinkHost {
   /** Pocket V1's protocols by channel. */
   readonly messageProtocols: ReadonlyMap<number, string>;
   readonly #links = new Map<HostConnection, ChannelLink>();
-  /** Channel streams that came before their connection had a link. */
-  readonly #early = new Map<HostConnection, Libp2pStream>();
   #closing: Promise<void> | undefined;
 
   /** Makes the transport of one node; listens and dials nothing yet. */
@@ -46,15 +43,17 @@ export class TcpTransport implements Transport, ChannelLinkHost {
     const { messageProtocols = new Map(), ...host } = options;
     this.host = new Libp2pHost(host);
     this.messageProtocols = messageProtocols;
-    this.host.handle(CHANNEL_PROTOCOL, (stream) => this.#serve(stream));
+    // What is secured through a link is bound to it before anything is served; the application's own connections have none.
+    this.host.handle(CHANNEL_PROTOCOL, (stream) => this.#linkOf(stream.connection).receiveOn(stream));
+    const onViolation = (connection: HostConnection, error: ProtocolError) =>
+      void this.#links.get(connection)?.close(error);
     for (const [channel, protocol] of messageProtocols) {
-      handleMessages(this.host, protocol, {}, async (connection, message) => {
-        const bridge = await this.#links.get(connection)?.bridge;
-        if (bridge === undefined) {
-          throw new P2pError("protocol_unexpected", `Peer speaks ${CHANNEL_PROTOCOL}, messages belong there`);
-        }
-        await bridge.receive(channel, message);
-      });
+      handleMessages(
+        this.host,
+        protocol,
+        { onViolation },
+        (connection, message) => this.#linkOf(connection).receiveMessage(channel, message),
+      );
     }
   }
 
@@ -83,12 +82,9 @@ export class TcpTransport implements Transport, ChannelLinkHost {
   }
 
   /** For links: see {@link ChannelLinkHost.bind}. */
-  bind(connection: HostConnection, link: ChannelLink): Libp2pStream | undefined {
+  bind(connection: HostConnection, link: ChannelLink): void {
     this.#links.set(connection, link);
     void connection.closed.then(() => this.#links.delete(connection));
-    const stream = this.#early.get(connection);
-    this.#early.delete(connection);
-    return stream;
   }
 
   /** Stops listening. The host ends when its last connection has. */
@@ -101,14 +97,10 @@ export class TcpTransport implements Transport, ChannelLinkHost {
     return this.close();
   }
 
-  #serve(stream: Libp2pStream): void {
-    const link = this.#links.get(stream.connection);
-    if (link !== undefined) return link.receiveOn(stream);
-    if (this.#early.has(stream.connection)) {
-      return stream.reset(new P2pError("channel_twice", "Peer opened a second channel stream"));
-    }
-    this.#early.set(stream.connection, stream);
-    void stream.connection.closed.then(() => this.#early.delete(stream.connection));
+  #linkOf(connection: HostConnection): ChannelLink {
+    const link = this.#links.get(connection);
+    if (link !== undefined) return link;
+    throw new P2pError("protocol_unexpected", `Connection with ${connection.remote.address} carries no channels`);
   }
 
   #checkOpen(): void {

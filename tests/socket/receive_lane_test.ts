@@ -4,7 +4,7 @@ import { ProtocolError } from "../../src/base/errors.ts";
 import { below, seededRandom } from "../../src/base/random.ts";
 import { MORE } from "../../src/codec/frame.ts";
 import { ReceiveLane } from "../../src/socket/receive_lane.ts";
-import { MESSAGE_COST } from "../../src/socket/send_lane.ts";
+import { MESSAGE_COST } from "../../src/transport/control_frame.ts";
 import { lane } from "./_socket_pair.ts";
 
 function codeOf(work: () => unknown): string {

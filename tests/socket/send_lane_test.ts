@@ -2,7 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { ByteWriter } from "../../src/codec/byte_writer.ts";
 import { FRAME_BODY_BYTES_MAX, FrameDecoder, MORE } from "../../src/codec/frame.ts";
-import { MESSAGE_COST, SendLane } from "../../src/socket/send_lane.ts";
+import { SendLane } from "../../src/socket/send_lane.ts";
+import { MESSAGE_COST } from "../../src/transport/control_frame.ts";
 import { settle } from "../../src/sim/virtual_clock.ts";
 import { lane } from "./_socket_pair.ts";
 

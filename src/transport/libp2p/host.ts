@@ -194,14 +194,15 @@ export class Libp2pHost implements AsyncDisposable {
   }
 
   /**
-   * Proves both ends of a raw connection to each other and starts its routines. On failure the connection is closed.
+   * Proves both ends of a raw connection to each other and starts its routines. On failure the connection is closed. `secured` is told of
+   * the connection before anything that came on it is served.
    *
    * @throws {P2pError} `handshake_timeout`, `handshake_cut_off`, `connection_lost`, `protocol_unsupported`, `host_closed`; `aborted` with the signal.
    * @throws {ProtocolError} `multistream_*`, `noise_*` (`noise_wrong_identity` if another than `expected` answers), `key_not_ed25519`
    */
   async secure(
     raw: RawConnection,
-    options: { expected?: Address; signal?: AbortSignal } = {},
+    options: { expected?: Address; signal?: AbortSignal; secured?: (connection: HostConnection) => void } = {},
   ): Promise<HostConnection> {
     const { expected, signal } = options;
     const abort = () => raw.close(asAborted(signal!));
@@ -215,6 +216,7 @@ export class Libp2pHost implements AsyncDisposable {
       const connection = new HostConnection(this.#side, secured, direction);
       this.#connections.add(connection);
       this.#emit({ type: "opened", connection });
+      options.secured?.(connection);
       connection.start();
       return connection;
     } catch (caught) {

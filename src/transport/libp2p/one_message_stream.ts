@@ -12,7 +12,8 @@ import { ReceiveQueue } from "./receive_queue.ts";
  * has agreed. `message` must not change before this resolves.
  *
  * Resolves when the remote has agreed to the protocol and everything including the end went to the connection: one round trip.
- * It does not wait for the remote to end the stream in return, because Pocket's nodes do so by resetting it, which tells nothing.
+ * It does not wait for the remote to end the stream in return, because Pocket's nodes do so by resetting it, which tells nothing,
+ * unless `untilGone` is set: then the remote has no stream open for the message any more.
  *
  * @throws {P2pError} `peer_not_connected`, `protocol_unsupported`, `streams_exhausted`, `stream_reset`, `stream_timeout` if
  * nothing moves for the host's stream deadline, why the connection ended; `aborted` with the signal.
@@ -22,9 +23,9 @@ export async function sendMessage(
   peer: PeerRef,
   protocol: string,
   message: Uint8Array,
-  options: { signal?: AbortSignal } = {},
+  options: { signal?: AbortSignal; untilGone?: boolean } = {},
 ): Promise<void> {
-  const { signal } = options;
+  const { signal, untilGone = false } = options;
   signal?.throwIfAborted();
   const stream = host.connectionTo(peer).newStream(protocol);
   const abort = () => stream.reset(new P2pError("aborted", "The message was given up", { cause: signal!.reason }));
@@ -34,8 +35,18 @@ export async function sendMessage(
   stream.release();
   try {
     await stream.flushed();
+    if (untilGone) await gone(stream);
   } finally {
     signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** Resolves when the remote has ended or reset a released stream, at the latest when its deadline has. */
+async function gone(stream: Libp2pStream): Promise<void> {
+  try {
+    while (await stream.read() !== null);
+  } catch {
+    return; // a reset is one of the ways to end it
   }
 }
 
@@ -47,6 +58,8 @@ export interface MessageHandlerOptions {
   deadlineMs?: number;
   /** Bytes of unfinished messages held for all peers together; the stream that would pass it is reset with `messages_no_room`. @default {67108864} */
   unfinishedBytesMax?: number;
+  /** A peer broke the protocol, with a message that is too long for one; its stream is reset already. @default {nobody is told} */
+  onViolation?: (from: HostConnection, error: ProtocolError) => void;
 }
 
 /** Takes one message. The stream ends, and with it the sender's wait, when the returned promise resolves. A throw resets the stream. */
@@ -59,7 +72,12 @@ export function handleMessages(
   options: MessageHandlerOptions,
   onMessage: OnMessage,
 ): void {
-  const { maxBytes = 4 * 1024 * 1024 + 64, deadlineMs = 10_000, unfinishedBytesMax = 64 * 1024 * 1024 } = options;
+  const {
+    maxBytes = 4 * 1024 * 1024 + 64,
+    deadlineMs = 10_000,
+    unfinishedBytesMax = 64 * 1024 * 1024,
+    onViolation = () => {},
+  } = options;
   const deadlines = new DeadlineQueue<Libp2pStream>(host.clock, deadlineMs, (stream) => {
     stream.reset(new P2pError("stream_timeout", `Message did not end within ${deadlineMs} ms`));
   });
@@ -83,7 +101,8 @@ export function handleMessages(
       ended(reason) {
         deadlines.delete(stream);
         unfinishedBytes -= received.bytes;
-        if (reason !== undefined) return;
+        if (reason instanceof ProtocolError) onViolation(stream.connection, reason);
+        if (reason !== undefined) return received.clear();
         const handled = onMessage(stream.connection, received.takeAll());
         if (handled === undefined) return stream.closeWrite();
         handled.then(
