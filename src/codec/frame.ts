@@ -56,28 +56,30 @@ export class FrameDecoder {
   }
 
   /**
-   * Takes the next bytes of the stream; the decoder keeps views of them, so they must not be overwritten.
+   * Takes the next bytes of the stream, which must not be overwritten. Returns whether a body handed over is a view of them; if not, nobody looks
+   * at them again.
    *
    * @throws {ProtocolError} `frame_too_long`, `frame_too_short` or `frame_bad_channel`; the stream is then beyond repair.
    */
-  push(chunk: Uint8Array): void {
+  push(chunk: Uint8Array): boolean {
     let at = 0;
     while (this.#restBytes > 0) {
-      if (at === chunk.length) return;
+      if (at === chunk.length) return false;
       const end = Math.min(chunk.length, at + this.#needed - this.#restBytes);
       this.#append(chunk.subarray(at, end));
       at = end;
-      if (this.#restBytes < this.#needed) return;
+      if (this.#restBytes < this.#needed) return false;
       const whole = this.#rest.subarray(0, this.#restBytes);
       this.#rest = NOTHING;
       this.#restBytes = 0;
       this.#cut(whole, 0);
     }
-    this.#cut(chunk, at);
+    return this.#cut(chunk, at);
   }
 
-  /** Hands over the frames from `at` on and keeps what is left. */
-  #cut(chunk: Uint8Array, at: number): void {
+  /** Hands over the frames from `at` on and keeps a copy of what is left. Returns whether it handed over any. */
+  #cut(chunk: Uint8Array, at: number): boolean {
+    const from = at;
     const size = chunk.length;
     while (at < size) {
       let start = at;
@@ -85,7 +87,7 @@ export class FrameDecoder {
       let byte: number;
       do {
         if (start - at === LENGTH_BYTES_MAX) throw tooLong(`a length of over ${LENGTH_BYTES_MAX} bytes`);
-        if (start === size) return this.#keep(chunk.subarray(at), size - at + 1);
+        if (start === size) return this.#keep(chunk.subarray(at), size - at + 1, at > from);
         byte = chunk[start];
         length |= (byte & 0x7f) << (7 * (start - at));
         start++;
@@ -93,7 +95,7 @@ export class FrameDecoder {
       if (length > FRAME_LENGTH_MAX) throw tooLong(`${length} bytes`);
       if (length < 2) throw new ProtocolError("frame_too_short", `Frame of ${length} bytes has no channel and flags`);
       const end = start + length;
-      if (end > size) return this.#keep(chunk.subarray(at), end - at);
+      if (end > size) return this.#keep(chunk.subarray(at), end - at, at > from);
       let channel = chunk[start++];
       if (channel >= 0x80) {
         if (chunk[start] >= 0x80 || start + 1 >= end) {
@@ -105,12 +107,16 @@ export class FrameDecoder {
       this.#onFrame(channel, chunk[start], chunk.subarray(start + 1, end));
       at = end;
     }
+    return at > from;
   }
 
-  #keep(rest: Uint8Array, needed: number): void {
-    this.#rest = rest;
+  /** Memory for the whole frame once a good part of it is there: what a peer only claims costs at most three times what it sent. */
+  #keep(rest: Uint8Array, needed: number, handedOver: boolean): boolean {
+    this.#rest = new Uint8Array(rest.length * 4 >= needed ? needed : rest.length);
+    this.#rest.set(rest);
     this.#restBytes = rest.length;
     this.#needed = needed;
+    return handedOver;
   }
 
   #append(part: Uint8Array): void {

@@ -18,7 +18,7 @@ export interface ChannelDescriptor<T> {
   priority?: number;
   /** Bytes that may wait for one peer. More smooths bursts and costs memory per peer. @default {1048576} */
   sendCapacity?: number;
-  /** Bytes one peer may send ahead of the handler. More smooths bursts and costs memory per peer. @default {1048576} */
+  /** Bytes one peer may send ahead of the handler. More keeps a fast connection busy and costs memory per peer whose handler is slow. @default {4194304} */
   receiveCapacity?: number;
   /** Largest message, bytes. @default {4 MiB + 64 KiB for headers} */
   messageBytesMax?: number;
@@ -103,7 +103,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
       id,
       priority = 1,
       sendCapacity = 1 << 20,
-      receiveCapacity = 1 << 20,
+      receiveCapacity = 4 << 20,
       messageBytesMax = 4 * (1 << 20) + (1 << 16),
       whenFull = "block",
     } = descriptor;

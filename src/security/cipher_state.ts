@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { P2pError, ProtocolError } from "../base/errors.ts";
+import { free } from "../codec/free.ts";
 
 /** Bytes of a ChaCha20-Poly1305 key. */
 export const KEY_BYTES = 32;
@@ -37,7 +38,9 @@ export class CipherState {
     this.#refuseToWrap();
     const cipher = createCipheriv(CIPHER, this.#key, this.#nonce, OPTIONS);
     if (associated !== undefined) cipher.setAAD(associated, { plaintextLength: plaintext.length });
-    into.set(cipher.update(plaintext), offset);
+    const ciphertext = cipher.update(plaintext);
+    into.set(ciphertext, offset);
+    free(ciphertext);
     cipher.final();
     into.set(cipher.getAuthTag(), offset + plaintext.length);
     this.#count();

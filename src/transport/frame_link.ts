@@ -6,8 +6,8 @@ import type { Direction, Endpoint, HandshakeOptions } from "./transport.ts";
 
 /** What serves the bytes of a link once it is secured. */
 export interface LinkHandler {
-  /** Bytes arrived in order; they belong to the handler. A throw ends the link with that error. */
-  data(chunk: Uint8Array): void;
+  /** Bytes arrived in order; they belong to the handler, which returns whether it keeps any. A throw ends the link with that error. */
+  data(chunk: Uint8Array): boolean;
   /** The write routine asks for bytes: appends about `budget` of them, or none, which ends the turn until the next wake. */
   take(out: ByteWriter, budget: number): void;
   /** The link ended, once: `undefined` after an orderly end, otherwise why. */

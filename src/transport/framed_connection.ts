@@ -111,8 +111,8 @@ export class FramedConnection implements Connection, LinkHandler {
   }
 
   /** Bytes from the link. */
-  data(chunk: Uint8Array): void {
-    this.#decoder.push(chunk);
+  data(chunk: Uint8Array): boolean {
+    return this.#decoder.push(chunk);
   }
 
   /** The link's write routine asks: the node info goes first. */

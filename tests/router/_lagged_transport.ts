@@ -98,6 +98,7 @@ class LaggedLink implements FrameLink {
               void this.#link.close(asP2pError("receive_failed", caught));
             }
           });
+          return true;
         },
         take: (out: ByteWriter, budget: number) => handler.take(out, budget),
         ended: (reason) => void this.#clock.after(this.#lagMs, () => handler.ended(reason)),

@@ -22,7 +22,9 @@ function infoOf({ address }: NodeKey): NodeInfo {
 class RawPeer implements LinkHandler {
   toSend = new Uint8Array();
   over = false;
-  data(): void {}
+  data(): boolean {
+    return false;
+  }
   take(out: ByteWriter): void {
     out.push(this.toSend);
     this.toSend = new Uint8Array();

@@ -8,8 +8,11 @@ import type { YamuxStream } from "./yamux_stream.ts";
 
 /** Serves a stream synchronously, without a promise per message: see {@link Libp2pStream.pipe}. */
 export interface StreamPipe {
-  /** Bytes arrived in order; they belong to the pipe. Their room in the window is given back at once. A throw resets the stream. */
-  data(chunk: Uint8Array): void;
+  /**
+   * Bytes arrived in order; they belong to the pipe. Their room in the window is given back at once. A throw resets the stream. `false` says that
+   * nobody looks at the chunk again, so that its memory is given back at once.
+   */
+  data(chunk: Uint8Array): boolean | void;
   /** Nothing more arrives, once: `undefined` when the remote ended its direction, otherwise why the stream is gone. */
   ended(reason: P2pError | undefined): void;
   /**
@@ -253,28 +256,31 @@ export class Libp2pStream implements AsyncDisposable {
   }
 
   /** Called by yamux. @internal */
-  data(chunk: Uint8Array): void {
+  data(chunk: Uint8Array): boolean {
     if (this.#negotiation !== undefined) {
       const rest = this.#negotiate(this.#negotiation, chunk);
       this.#yamux.consumed(chunk.length - (rest?.length ?? 0));
-      if (rest === undefined) return;
+      if (rest === undefined) return true;
       this.#agree(this.#negotiation.selected!);
-      if (rest.length === 0 || !this.#yamux.open) return;
+      if (rest.length === 0 || !this.#yamux.open) return true;
       chunk = rest;
     }
     if (this.#pipe !== undefined) {
       this.#yamux.consumed(chunk.length);
-      this.#pipe.data(chunk);
-    } else if (this.#reader !== undefined) {
+      return this.#pipe.data(chunk) ?? true;
+    }
+    if (this.#reader !== undefined) {
       const reader = this.#reader;
       this.#reader = undefined;
       this.#yamux.consumed(chunk.length);
       reader.resolve(chunk);
     } else if (this.#discarding) {
       this.#yamux.consumed(chunk.length);
+      return false;
     } else {
       (this.#received ??= new ReceiveQueue()).push(chunk);
     }
+    return true;
   }
 
   /** Called by yamux. @internal */

@@ -2,6 +2,7 @@ import type { Cancel, Clock } from "../../base/clock.ts";
 import { asP2pError, P2pError } from "../../base/errors.ts";
 import type { Routines } from "../../base/routines.ts";
 import { Signal } from "../../base/signal.ts";
+import { free } from "../../codec/free.ts";
 import type { RecordOpener } from "../../security/record_opener.ts";
 import type { RecordSealer } from "../../security/record_sealer.ts";
 import type { LinkBuffers } from "./link_buffers.ts";
@@ -31,7 +32,7 @@ export interface LinkOptions {
 }
 
 /** One turn of the write routine takes about this much. */
-const TURN_BYTES = 256 * 1024;
+const TURN_BYTES = 128 * 1024;
 
 /**
  * What a connection holds to read into. A read that fills it is followed by reads into a large buffer lent by the node, until one
@@ -116,7 +117,9 @@ export class Link {
 
   async #read(plaintext: Uint8Array, received: Uint8Array): Promise<void> {
     try {
-      const deliver = (plaintext: Uint8Array) => this.#session.receive(plaintext);
+      const deliver = (plaintext: Uint8Array) => {
+        if (!this.#session.receive(plaintext)) free(plaintext);
+      };
       this.#session.receive(plaintext);
       this.#opener.push(received, deliver);
       const small = new Uint8Array(SMALL_READ_BYTES);

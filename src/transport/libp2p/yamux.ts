@@ -183,18 +183,19 @@ export class Yamux implements YamuxStreamOwner {
   }
 
   /**
-   * Takes the next plaintext; handlers get views of it, so it must not be overwritten.
+   * Takes the next plaintext; handlers get views of it, so it must not be overwritten. Returns whether any of them keeps one.
    *
    * @throws {ProtocolError} `yamux_*` when the remote breaks the protocol; {@link goAway} and {@link close} with it.
    */
-  receive(chunk: Uint8Array): void {
+  receive(chunk: Uint8Array): boolean {
+    let kept = false;
     let at = 0;
     const size = chunk.length;
     while (at < size && !this.#closed) {
       if (this.#bodyBytes > 0) {
         const end = Math.min(size, at + this.#bodyBytes);
         this.#bodyBytes -= end - at;
-        this.#bodyStream?.receive(chunk.subarray(at, end));
+        if (this.#bodyStream?.receive(chunk.subarray(at, end))) kept = true;
         at = end;
         if (this.#bodyBytes === 0) this.#endBody();
         continue;
@@ -213,6 +214,7 @@ export class Yamux implements YamuxStreamOwner {
         this.#receiveHeader(this.#header, 0);
       }
     }
+    return kept;
   }
 
   /** Appends what is to be sent now, about `budget` bytes; nothing if there is nothing. */

@@ -12,8 +12,8 @@ import {
 
 /** Who stands behind a yamux stream. All calls are synchronous, from within the session. */
 export interface YamuxStreamHandler {
-  /** The next bytes arrived. They count against the receive window until given back by {@link YamuxStream.consumed}. */
-  data(chunk: Uint8Array): void;
+  /** The next bytes arrived. They count against the receive window until given back by {@link YamuxStream.consumed}. Returns whether any of them are kept. */
+  data(chunk: Uint8Array): boolean;
   /** The remote will send nothing more. */
   ended(): void;
   /** The stream is gone, once: reset by either side or with the connection. Nothing is called after it. */
@@ -147,13 +147,14 @@ export class YamuxStream {
     this.#receiveWindow -= length;
   }
 
-  /** Bytes of a data frame, in as many pieces as they came in. */
-  receive(chunk: Uint8Array): void {
-    if (this.#gone) return;
+  /** Bytes of a data frame, in as many pieces as they came in. Returns whether the handler keeps any. */
+  receive(chunk: Uint8Array): boolean {
+    if (this.#gone) return false;
     try {
-      this.handler.data(chunk);
+      return this.handler.data(chunk);
     } catch (cause) {
       this.reset(asP2pError("stream_handler_failed", cause));
+      return true;
     }
   }
 

@@ -24,9 +24,10 @@ export class Recorder implements YamuxStreamHandler {
     this.stream.wake();
   }
 
-  data(chunk: Uint8Array): void {
+  data(chunk: Uint8Array): boolean {
     for (const byte of chunk) this.received.push(byte);
     if (this.reads) this.stream.consumed(chunk.length);
+    return true;
   }
 
   take(out: ByteWriter, budget: number): void {
