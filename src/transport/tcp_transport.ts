@@ -84,17 +84,28 @@ export class TcpTransport implements Transport, ChannelLinkHost {
   /** For links: see {@link ChannelLinkHost.bind}. */
   bind(connection: HostConnection, link: ChannelLink): void {
     this.#links.set(connection, link);
-    void connection.closed.then(() => this.#links.delete(connection));
+    void connection.closed.then(() => {
+      this.#links.delete(connection);
+      this.#endHost();
+    });
   }
 
   /** Stops listening. The host ends when its last connection has. */
   close(): Promise<void> {
-    return this.#closing ??= Promise.all(this.host.listeners().map((listener) => listener.close())).then(() => {});
+    if (this.#closing === undefined) {
+      this.#closing = Promise.all(this.host.listeners().map((listener) => listener.close())).then(() => {});
+      this.#endHost();
+    }
+    return this.#closing;
   }
 
   /** Stops listening. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #endHost(): void {
+    if (this.#closing !== undefined && this.#links.size === 0) void this.host.close();
   }
 
   #linkOf(connection: HostConnection): ChannelLink {
