@@ -8,10 +8,7 @@ import type { YamuxStream } from "./yamux_stream.ts";
 
 /** Serves a stream synchronously, without a promise per message: see {@link Libp2pStream.pipe}. */
 export interface StreamPipe {
-  /**
-   * Bytes arrived in order; they belong to the pipe. Their room in the window is given back at once. A throw resets the stream. `false` says that
-   * nobody looks at the chunk again, so that its memory is given back at once.
-   */
+  /** Bytes arrived in order; they belong to the pipe, their room is given back at once. `false`: nobody looks at them again. A throw resets the stream. */
   data(chunk: Uint8Array): boolean | void;
   /** Nothing more arrives, once: `undefined` when the remote ended its direction, otherwise why the stream is gone. */
   ended(reason: P2pError | undefined): void;
