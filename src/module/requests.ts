@@ -1,5 +1,6 @@
 import { type Cancel, type Clock } from "../base/clock.ts";
 import { asError, P2pError, ProtocolError } from "../base/errors.ts";
+import { ByteWriter } from "../codec/byte_writer.ts";
 import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
 import type { Address } from "../identity/address.ts";
 import { ACCEPTED, type Channel } from "../router/channel.ts";
@@ -19,7 +20,9 @@ interface RequestMessage extends Content {
 /** Codec of the request channel. */
 export const requestCodec: MessageCodec<RequestMessage> = {
   encode({ id, answer, error, typeUrl, value }) {
-    return new ProtoWriter().uint(1, id).bool(2, answer).string(3, error).string(4, typeUrl).bytes(5, value).finish();
+    // Room for everything from the start: growing would copy it all again.
+    const out = new ByteWriter(32 + 3 * (error.length + typeUrl.length) + value.length);
+    return new ProtoWriter(out).uint(1, id).bool(2, answer).string(3, error).string(4, typeUrl).bytes(5, value).finish();
   },
   decode(bytes) {
     let id = 0;
