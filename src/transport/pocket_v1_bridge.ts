@@ -85,6 +85,7 @@ export class PocketV1Bridge {
     const { address } = connection.remote;
     const remote = { version: POCKET_V1_VERSION, network: info.network, address, listen, channels };
     this.#deliver(CONTROL_CHANNEL, encodeNodeInfo(remote));
+    this.#acceptHeld();
     this.wake();
   }
 
@@ -164,7 +165,7 @@ export class PocketV1Bridge {
     if (frame?.type === "ping") void this.#ping(frame.nonce);
     if (frame?.type !== "credit") return; // our own node info, which V1 has no use for
     this.#credit.set(frame.channel, (this.#credit.get(frame.channel) ?? 0) + frame.bytes);
-    this.#options.held.offer((channel, message) => this.#accept(channel, message));
+    this.#acceptHeld();
   }
 
   async #send({ channel, message }: Outgoing): Promise<void> {
@@ -210,6 +211,10 @@ export class PocketV1Bridge {
     this.#credit.set(channel, credit - message.length - MESSAGE_COST);
     this.#deliver(channel, message);
     return true;
+  }
+
+  #acceptHeld(): void {
+    this.#options.held.offer((channel, message) => this.#accept(channel, message));
   }
 
   #deliver(channel: number, message: Uint8Array): void {

@@ -9,6 +9,7 @@ import { RainTreeRouter } from "../../src/raintree/raintree_router.ts";
 import { Ring } from "../../src/raintree/ring.ts";
 import { maxLevels, type TreeMode } from "../../src/raintree/tree.ts";
 import { ACCEPTED, type Channel } from "../../src/router/channel.ts";
+import { settle } from "../../src/sim/virtual_clock.ts";
 import { addresses } from "./networks.ts";
 
 interface Message {
@@ -27,6 +28,8 @@ class Post {
   /** Peers that fail to be sent to. */
   readonly gone = new Set<Address>();
   readonly v1 = new Set<Address>();
+  /** Peers that turn out to be V1 when they are dialled, which is when something is sent to them. */
+  readonly lateV1 = new Set<Address>();
 
   join(self: Address, ring: Ring, mode?: TreeMode): RainTreeRouter {
     const received: PocketEnvelope[] = [];
@@ -37,7 +40,9 @@ class Post {
       close: () => {},
       send: (to: Address, bytes: Uint8Array) => {
         if (this.gone.has(to)) return Promise.reject(new P2pError("peer_unknown", "Gone"));
-        this.waiting.push({ from: self, to, bytes: bytes.slice() });
+        const message = { from: self, to, bytes: bytes.slice() };
+        if (this.lateV1.has(to)) return this.#dialV1(message);
+        this.waiting.push(message);
         return ACCEPTED;
       },
     } as unknown as Channel<Uint8Array>;
@@ -58,6 +63,12 @@ class Post {
     });
     this.routers.set(self, router);
     return router;
+  }
+
+  async #dialV1(message: Message): Promise<void> {
+    await Promise.resolve();
+    this.v1.add(message.to);
+    this.waiting.push(message);
   }
 
   /** Delivers everything, and what follows from it; a V1 node takes it and passes only levels on. Returns how many messages that were. */
@@ -98,6 +109,29 @@ Deno.test("RainTreeRouter serves V1 peers as leaves, and the next node answers f
       for (const [address, received] of post.received) {
         assertEquals(received.length, address === ring.at(originator) ? 0 : 1, `at ${n}`);
       }
+    }
+  }
+});
+
+Deno.test("RainTreeRouter serves the rest of a segment when its head turns out to be V1", async () => {
+  const random = seededRandom(6);
+  for (let n = 2; n <= 40; n++) {
+    const { post, ring, at } = network(n);
+    const originator = below(random, n);
+    for (const address of ring) {
+      if (address !== ring.at(originator) && random.next() < 0.5) post.lateV1.add(address);
+    }
+    at(originator).broadcast(envelope(BigInt(n)));
+    let messages = post.deliver();
+    for (let quiet = 0; quiet < 2; quiet++) {
+      await settle();
+      const more = post.deliver();
+      if (more > 0) quiet = -1;
+      messages += more;
+    }
+    assertEquals(messages, n - 1, `messages at ${n} with ${post.lateV1.size} V1 peers`);
+    for (const [address, received] of post.received) {
+      assertEquals(received.length, address === ring.at(originator) ? 0 : 1, `at ${n}`);
     }
   }
 });
