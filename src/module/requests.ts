@@ -22,7 +22,8 @@ export const requestCodec: MessageCodec<RequestMessage> = {
   encode({ id, answer, error, typeUrl, value }) {
     // Room for everything from the start: growing would copy it all again.
     const out = new ByteWriter(32 + 3 * (error.length + typeUrl.length) + value.length);
-    return new ProtoWriter(out).uint(1, id).bool(2, answer).string(3, error).string(4, typeUrl).bytes(5, value).finish();
+    return new ProtoWriter(out).uint(1, id).bool(2, answer).string(3, error).string(4, typeUrl).bytes(5, value)
+      .finish();
   },
   decode(bytes) {
     let id = 0;
