@@ -53,9 +53,13 @@ export type P2PModuleParts = Required<Omit<P2PModuleOptions, "memory" | "peersto
  * on the bus, once each. (seeds/004, spec/module.md section 1.)
  *
  * @example
- * ```ts no-eval
- * import { NodeKey, P2PModule } from "@raintree/p2p";
- * await using node = P2PModule.create({ private_key: NodeKey.generate(), port: 42069, genesis_file: "genesis.json" });
+ * ```ts
+ * import { MemoryNetwork, NodeKey, P2PModule, StaticProvider } from "@raintree/p2p";
+ *
+ * const key = NodeKey.generate();
+ * const nodeAddress = { protocol: "memory", id: key.address };
+ * const peerstore = new StaticProvider([{ address: key.address, nodeAddress, stake: 1n }]);
+ * await using node = P2PModule.create({ private_key: key, connection_type: "memory" }, { peerstore, memory: new MemoryNetwork() });
  * await node.start();
  * node.broadcast({ typeUrl: "type.googleapis.com/shared.Text", value: new TextEncoder().encode("block 7") });
  * ```
