@@ -54,7 +54,8 @@ export type P2PModuleParts = Required<Omit<P2PModuleOptions, "memory" | "peersto
  *
  * @example
  * ```ts
- * import { MemoryNetwork, NodeKey, P2PModule, StaticProvider } from "@raintree/p2p";
+ * import { NodeKey, P2PModule, StaticProvider } from "@raintree/p2p";
+ * import { MemoryNetwork } from "@raintree/p2p/testing";
  *
  * const key = NodeKey.generate();
  * const nodeAddress = { protocol: "memory", id: key.address };
