@@ -14,6 +14,7 @@ const commands: Record<string, Load> = {
   "": () => import("./run_command.ts"),
   node: () => import("./node_command.ts"),
   tree: () => import("./tree_command.ts"),
+  sim: () => import("./sim_command.ts"),
   keys: () => import("./keys_command.ts"),
 };
 

@@ -1,5 +1,6 @@
 /**
- * What tests of networks need: a clock that stands still until told to move, seeded randomness, and a network in memory.
+ * What tests of networks need: a clock that stands still until told to move, seeded randomness, and a network in memory; and the cost of one
+ * broadcast at any scale, by arithmetic.
  *
  * @module
  */
@@ -14,4 +15,6 @@ export type { NodeAddress } from "../identity/node_address.ts";
 export type { ChannelInfo, NodeInfo } from "../transport/node_info.ts";
 export type * from "../transport/transport.ts";
 export { MemoryNetwork, MemoryTransport, type MemoryTransportOptions } from "../transport/memory/memory_transport.ts";
+export type { TreeMode } from "../raintree/tree.ts";
+export * from "./arithmetic.ts";
 export * from "./virtual_clock.ts";
