@@ -1,5 +1,6 @@
 import { P2pError, ProtocolError } from "../../base/errors.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
+import { concat } from "../../codec/concat.ts";
 import type { HostConnection } from "./host_connection.ts";
 import { MultistreamDialer, MultistreamListener } from "./multistream.ts";
 import { ReceiveQueue } from "./receive_queue.ts";
@@ -195,7 +196,7 @@ export class Libp2pStream implements AsyncDisposable {
         }
         chunks.push(chunk);
       }
-      return chunks.length === 1 ? chunks[0] : joined(chunks, length);
+      return chunks.length === 1 ? chunks[0] : concat(chunks);
     } finally {
       signal?.removeEventListener("abort", abort);
     }
@@ -385,14 +386,4 @@ function abortReason(signal: AbortSignal): P2pError {
   return signal.reason instanceof P2pError
     ? signal.reason
     : new P2pError("aborted", "The caller gave up", { cause: signal.reason });
-}
-
-function joined(parts: Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
