@@ -344,7 +344,7 @@ export class Libp2pStream implements AsyncDisposable {
 
   readonly #sendNegotiation = (bytes: Uint8Array): void => {
     if (this.#negotiationBytes === undefined) this.#negotiationBytes = bytes;
-    else this.#negotiationBytes = joined([this.#negotiationBytes, bytes], this.#negotiationBytes.length + bytes.length);
+    else this.#negotiationBytes = concat([this.#negotiationBytes, bytes]);
     this.#yamux.wake();
   };
 
