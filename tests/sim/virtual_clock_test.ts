@@ -63,3 +63,26 @@ Deno.test("VirtualClock's cancel takes a timer back; a time in the past is now",
   await clock.advance(10);
   assertEquals([fired, clock.pending], [10, 0]);
 });
+
+Deno.test("VirtualClock.runUntil() stops at the instant at which it is reached, and at its limit", async () => {
+  const clock = new VirtualClock();
+  let fired = 0;
+  for (const ms of [10, 20, 30]) clock.after(ms, () => fired++);
+  await clock.runUntil(() => fired === 2, 100);
+  assertEquals([clock.now(), fired], [20, 2]);
+  await clock.runUntil(() => false, 100);
+  assertEquals([clock.now(), fired, clock.pending], [100, 3, 0]);
+});
+
+Deno.test("VirtualClock.advance() rejects with what a timer throws, and goes on afterwards", async () => {
+  const clock = new VirtualClock();
+  const thrown = new Error("timer");
+  let fired = 0;
+  clock.after(1, () => {
+    throw thrown;
+  });
+  clock.after(2, () => fired++);
+  assertEquals(await clock.advance(5).catch((error) => error), thrown);
+  await clock.advance(5);
+  assertEquals(fired, 1);
+});
