@@ -1,6 +1,7 @@
 import type { ExpectedTraffic } from "../raintree/expectations.ts";
 import type { TreeMode } from "../raintree/tree.ts";
 import type { BroadcastObservation, ObservedNode } from "./broadcast_run.ts";
+import { counted } from "./terminal.ts";
 
 /** One thing that had to hold. */
 export interface Assertion {
@@ -90,31 +91,48 @@ export function percentile(values: readonly number[], share: number): number | n
 }
 
 function peersAssertion(nodes: readonly ObservedNode[]): Assertion {
-  const wrong = positionsWhere(nodes, (node) => node.peers !== node.expectedPeers);
+  const wrong = positionsWhere(
+    nodes,
+    ({ peers, expectedPeers, missing }) => peers !== expectedPeers || missing.length > 0,
+  );
   return {
     name: "every validator is connected with its tree targets and nobody else",
     ok: wrong.length === 0,
     detail: wrong.length === 0
-      ? `${nodes[0].expectedPeers} peers each`
-      : `${nodes[0].expectedPeers} peers expected, ${named(wrong, (i) => `has ${nodes[i].peers}`)}`,
+      ? `${counted(nodes[0].expectedPeers, "peer")} each`
+      : [named(wrong, (i) => sayPeers(nodes[i])), dialError(nodes)].filter(Boolean).join("; "),
   };
 }
 
+function sayPeers({ peers, expectedPeers }: ObservedNode): string {
+  return peers === expectedPeers ? `has ${peers}, but not the right ones` : `has ${peers} instead of ${expectedPeers}`;
+}
+
+/** What the first missing connection that was dialled failed with. */
+function dialError(nodes: readonly ObservedNode[]): string | undefined {
+  const [failure] = nodes.flatMap(({ missing }, position) =>
+    missing.flatMap((peer) =>
+      peer.lastError === undefined ? [] : [`position ${position} lacks position ${peer.position}: ${peer.lastError}`]
+    )
+  );
+  return failure;
+}
+
 function routinesAssertion(nodes: readonly ObservedNode[]): Assertion {
-  const wrong = positionsWhere(nodes, (node) => !node.settled);
-  const expected = 2 * nodes[0].expectedPeers + 1;
+  const expected = ({ expectedPeers }: ObservedNode) => 2 * expectedPeers + 1;
+  const wrong = positionsWhere(nodes, (node) => node.routines !== expected(node));
   return {
     name: "every validator runs two routines for each peer and one that listens",
     ok: wrong.length === 0,
     detail: wrong.length === 0
-      ? `${expected} routines each`
-      : `${expected} routines expected, ${named(wrong, (i) => `has ${nodes[i].routines}`)}`,
+      ? `${counted(expected(nodes[0]), "routine")} each`
+      : named(wrong, (i) => `has ${nodes[i].routines} instead of ${expected(nodes[i])}`),
   };
 }
 
 function deliveriesAssertion(observed: BroadcastObservation, expected: number): Assertion {
   const { mode, delivered, surplus, failure } = observed;
-  const once = `${delivered} of ${expected} deliveries`;
+  const once = `${delivered} of ${counted(expected, "delivery", "deliveries")}`;
   return {
     name: mode === "exact"
       ? "every broadcast reached every validator exactly once"
@@ -139,7 +157,7 @@ function countsAssertion(what: "reads" | "writes", nodes: readonly ObservedNode[
     name: `every validator's network ${what} are those of the expected table`,
     ok: wrong.length === 0,
     detail: wrong.length === 0
-      ? `${total} ${what}`
+      ? counted(total, what.slice(0, -1))
       : named(wrong, (position) => `has ${nodes[position][what]} instead of ${expected[position]}`),
   };
 }
@@ -163,7 +181,7 @@ function quietAssertion({ quiet, failure }: BroadcastObservation): Assertion {
 
 function stopAssertion({ stop }: BroadcastObservation): Assertion {
   const { ms, routines, errors } = stop;
-  const took = `${routines} routines left after ${Math.round(ms)} ms`;
+  const took = `${counted(routines, "routine")} left after ${Math.round(ms)} ms`;
   return {
     name: "everything stopped and left nothing behind",
     ok: routines === 0 && errors.length === 0,

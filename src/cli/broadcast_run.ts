@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import { abortable, type Clock, deadline, systemClock } from "../base/clock.ts";
-import { asError } from "../base/errors.ts";
+import { asError, P2pError } from "../base/errors.ts";
 import type { ExpectedTraffic } from "../raintree/expectations.ts";
 import type { TreeMode } from "../raintree/tree.ts";
-import type { LocalNetwork, NetworkStop } from "./local_network.ts";
+import type { LocalNetwork, MissingPeer, NetworkStop } from "./local_network.ts";
 
 /** The rule that says what a network is expected to do: `expectedTraffic`. */
 export type Expect = (mode: TreeMode, n: number, originators: Iterable<number>) => ExpectedTraffic;
@@ -38,8 +38,8 @@ export interface ObservedNode {
   readonly peers: number;
   /** Peers that the tree has it connected with. */
   readonly expectedPeers: number;
-  /** Whether it is connected with exactly those, and runs two routines for each and one that listens. */
-  readonly settled: boolean;
+  /** Those of them that it is not connected with. */
+  readonly missing: readonly MissingPeer[];
   /** Routines at the end. */
   readonly routines: number;
 }
@@ -122,7 +122,7 @@ export async function runBroadcasts(
     quiet = await network.quiet(signal);
   } catch (caught) {
     options.signal.throwIfAborted();
-    failure = asError(caught);
+    failure = signal.aborted ? tooSlow(timeoutMs) : asError(caught);
   }
   const observed = nodes.map((_, position) => observeNode(network, position));
   const counts = countLosses(network);
@@ -130,6 +130,10 @@ export async function runBroadcasts(
   const { delivered, surplus, corrupted } = deliveries;
   const seen = { delivered, surplus, corrupted, ...counts, quiet };
   return { mode, originators, nodes: observed, connectMs, timesToAllMs, ...seen, stop, failure };
+}
+
+function tooSlow(timeoutMs: number): P2pError {
+  return new P2pError("deadline", `not done after ${timeoutMs / 1000} s, --timeout gives it more`);
 }
 
 const typeUrl = "type.googleapis.com/raintree.Payload";
@@ -163,7 +167,11 @@ class Deliveries {
   }
 
   /** Makes the broadcast of a number and resolves to the milliseconds until its last delivery. */
-  async of(number: number, broadcast: (value: Uint8Array) => void, signal: AbortSignal): Promise<number> {
+  async of(
+    number: number,
+    broadcast: (value: Uint8Array) => void | Promise<void>,
+    signal: AbortSignal,
+  ): Promise<number> {
     const value = this.#payload.slice();
     new DataView(value.buffer).setUint32(0, number);
     this.#made = number + 1;
@@ -171,8 +179,9 @@ class Deliveries {
     const complete = Promise.withResolvers<void>();
     this.#complete = complete.resolve;
     const startMs = this.#lastMs = this.#clock.now();
-    broadcast(value);
-    if (this.#missing > 0) await abortable(complete.promise, signal);
+    const sent = broadcast(value);
+    if (this.#missing === 0) complete.resolve();
+    await Promise.all([sent, abortable(complete.promise, signal)]);
     return this.#lastMs - startMs;
   }
 
@@ -208,7 +217,7 @@ function observeNode(network: LocalNetwork, position: number): ObservedNode {
     writes: traffic.writes,
     peers: node.started ? node.router.connected.length : 0,
     expectedPeers: network.peersOf(position).size,
-    settled: network.isSettled(position),
+    missing: network.missingPeers(position),
     routines: node.routines.count,
   };
 }

@@ -18,7 +18,7 @@ export const ExitCode = {
 const USAGE = /^(usage|config_invalid|key_mismatch|.*_malformed)$/;
 
 /** Codes of errors that the machine, not the program or its input, is the cause of. */
-const ENVIRONMENT = /^(listen|store)_|_(unreadable|unwritable|exists|exhausted)$/;
+const ENVIRONMENT = /^(listen|store)_|_(unreadable|unwritable|exists|exhausted|forbidden)$/;
 
 /** Errors of the runtime with the same meaning. Refused and reset connections are not among them: that is a peer's doing. */
 const ENVIRONMENT_NAMES: ReadonlySet<string> = new Set([

@@ -5,6 +5,7 @@ import { type Content, LocalBus } from "../module/bus.ts";
 import { P2PModule } from "../module/p2p_module.ts";
 import { StaticProvider } from "../peer/static_provider.ts";
 import { classicOffsets, exactOffsets, type TreeMode } from "../raintree/tree.ts";
+import { assertLoopback, LOOPBACK } from "./loopback.ts";
 import { assertOpenFiles } from "./open_files.ts";
 
 /** Options of {@link LocalNetwork.start}. */
@@ -29,6 +30,14 @@ export interface NetworkStop {
   readonly routines: number;
   /** What modules failed with as they stopped. */
   readonly errors: readonly Error[];
+}
+
+/** A peer that a node is not connected with. */
+export interface MissingPeer {
+  /** Where it stands in the ring. */
+  readonly position: number;
+  /** Why the last dial to it failed; `undefined` if none has. */
+  readonly lastError: string | undefined;
 }
 
 /** Between two looks at what tells no event: sockets that retire, counters. */
@@ -68,7 +77,7 @@ export class LocalNetwork implements AsyncDisposable {
         if (event.type === "message") this.onMessage(position, event.content);
       });
       return P2PModule.create(
-        { private_key, listen_host: "127.0.0.1", port: 0, mode },
+        { private_key, listen_host: LOOPBACK, port: 0, mode },
         { peerstore: this.#chain, heights: this.#chain, bus, clock, strict: true },
       );
     });
@@ -77,10 +86,11 @@ export class LocalNetwork implements AsyncDisposable {
   /**
    * Starts all validators and tells them of each other; they are connecting when it resolves.
    *
-   * @throws {P2pError} `open_files_exhausted` where the system allows too few open files, what `P2PModule.start` throws, the signal's reason.
+   * @throws {P2pError} `net_forbidden` without the permission, `open_files_exhausted` where the system allows too few open files, what `P2PModule.start` throws, the signal's reason.
    */
   static async start(options: LocalNetworkOptions): Promise<LocalNetwork> {
     const { validators, mode = "exact", signal, clock = systemClock, onProgress = () => {} } = options;
+    await assertLoopback();
     // Both ends of every connection are ours, and each node dials its targets.
     await assertOpenFiles(validators * (2 * offsetsOf(mode, validators).length + 1));
     const network = new LocalNetwork(validators, mode, clock);
@@ -117,6 +127,19 @@ export class LocalNetwork implements AsyncDisposable {
     if (router.connected.length !== wanted.size) return false;
     for (const peer of wanted) if (router.socket(this.nodes[peer].address) === undefined) return false;
     return true;
+  }
+
+  /** Peers that the node at `position` is to be connected with and is not, with the failure of the last dial. */
+  missingPeers(position: number): MissingPeer[] {
+    const node = this.nodes[position];
+    return [...this.peersOf(position)].flatMap((peer) => {
+      const { address } = this.nodes[peer];
+      if (!node.started) return [{ position: peer, lastError: undefined }];
+      if (node.router.socket(address) !== undefined) return [];
+      const lastError = node.explain(address)?.endpoints.find((endpoint) => endpoint.lastError !== undefined)
+        ?.lastError;
+      return [{ position: peer, lastError }];
+    });
   }
 
   /** Resolves when every node {@link isSettled}: connections dialled from both ends have become one. `onProgress` is told how many are. */

@@ -2,7 +2,7 @@ import type { BroadcastReport } from "./broadcast_report.ts";
 import type { BroadcastObservation } from "./broadcast_run.ts";
 import { drawTree } from "./draw_tree.ts";
 import type { Io } from "./io.ts";
-import { type Column, type Palette, palette, table } from "./terminal.ts";
+import { type Column, counted, type Palette, palette, table } from "./terminal.ts";
 
 /** Options of {@link renderReport}. */
 export interface RenderReportOptions {
@@ -109,8 +109,4 @@ function renderAssertions({ assertions, ok }: BroadcastReport, paint: Palette): 
 function milliseconds(ms: number | null): string {
   if (ms === null) return "unknown";
   return ms < 100 ? `${ms.toFixed(2)} ms` : `${Math.round(ms)} ms`;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

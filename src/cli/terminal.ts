@@ -48,7 +48,8 @@ export function table(columns: readonly Column[], rows: readonly (readonly (stri
     columns.map((column) => column.title),
     ...rows.map((row) => columns.map((_, i) => String(row[i] ?? ""))),
   ];
-  const widths = columns.map((_, i) => Math.max(...lines.map((line) => visibleWidth(line[i]))));
+  // A million rows are more than a call takes arguments.
+  const widths = columns.map((_, i) => lines.reduce((widest, line) => Math.max(widest, visibleWidth(line[i])), 0));
   const pad = (cell: string, i: number) => {
     const blank = " ".repeat(widths[i] - visibleWidth(cell));
     return columns[i].align === "right" ? blank + cell : cell + blank;
@@ -61,6 +62,11 @@ const ESCAPES = /\x1b\[[0-9;]*m/g;
 
 function visibleWidth(text: string): number {
   return [...text.replaceAll(ESCAPES, "")].length;
+}
+
+/** `1 node`, `2 nodes`. */
+export function counted(count: number, one: string, many: string = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
 }
 
 /** What {@link Progress} needs beside the streams. */

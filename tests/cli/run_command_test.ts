@@ -3,6 +3,7 @@ import { P2pError } from "../../src/base/errors.ts";
 import { percentile } from "../../src/cli/broadcast_report.ts";
 import { exitCodeOf } from "../../src/cli/exit_codes.ts";
 import { LocalNetwork } from "../../src/cli/local_network.ts";
+import { assertLoopback } from "../../src/cli/loopback.ts";
 import { main } from "../../src/cli/main.ts";
 import { assertOpenFiles } from "../../src/cli/open_files.ts";
 import { runLocalNetwork, type RunParts } from "../../src/cli/run_command.ts";
@@ -144,9 +145,8 @@ Deno.test("run exits with 1 when payloads come with other bytes, and stops every
 Deno.test("run exits with 1 when a broadcast is delivered twice", async () => {
   const start = startWith(2, (node) => {
     const { broadcast } = node;
-    return (content) => {
-      broadcast.call(node, content);
-      broadcast.call(node, content);
+    return async (content) => {
+      await Promise.all([broadcast.call(node, content), broadcast.call(node, content)]);
     };
   });
   const { code, report, failed } = await runFaulty("--validators 3", { start });
@@ -167,6 +167,8 @@ Deno.test("run exits with 1 when a validator is gone, without waiting beyond --t
   const { code, report, failed } = await runFaulty("--validators 3 --timeout 1", { start });
   assertEquals([code, report.delivered, report.timeToAllMs], [1, 0, { p50: null, p99: null }]);
   assertEquals(failed[0], "every validator is connected with its tree targets and nobody else");
+  const deliveries = report.assertions.find(({ name }: { name: string }) => name.includes("exactly once"));
+  assertStringIncludes(deliveries.detail, "not done after 1 s, --timeout gives it more");
 });
 
 Deno.test("run ends with the interrupt's reason and everything stopped", async () => {
@@ -223,6 +225,18 @@ Deno.test("assertOpenFiles() says what limit to raise, as a fault of the environ
   const error = await assertRejects(() => assertOpenFiles(2 ** 40), P2pError);
   assertEquals([error.code, exitCodeOf(error)], ["open_files_exhausted", 3]);
   assertStringIncludes(error.hint!, "ulimit -n");
+});
+
+Deno.test("assertLoopback() needs every port of the loopback address, and says which permission gives them", async () => {
+  const answer = (state: Deno.PermissionState) => ({
+    request: () => Promise.resolve({ state } as Deno.PermissionStatus),
+  });
+  await assertLoopback(answer("granted"));
+  for (const state of ["denied", "prompt"] as const) {
+    const error = await assertRejects(() => assertLoopback(answer(state)), P2pError);
+    assertEquals([error.code, exitCodeOf(error)], ["net_forbidden", 3]);
+    assertEquals(error.hint, "Run deno with --allow-net=127.0.0.1");
+  }
 });
 
 Deno.test("percentile() takes the nearest rank", () => {
