@@ -40,7 +40,7 @@ const TURN_BYTES = 128 * 1024;
  */
 const SMALL_READ_BYTES = 8 * 1024;
 
-/** How long an orderly end waits for the remote to take the last bytes and to end too. */
+/** How long an end waits for the remote to take the last bytes, and an orderly one for it to end too. */
 const LINGER_MS = 1_000;
 
 /**
@@ -98,18 +98,15 @@ export class Link {
 
   /**
    * Without a reason: sends what is queued and a go-away, ends our direction and waits for the remote to do likewise, one
-   * second at most. With a reason: ends at once, telling the remote why if the socket takes it. Idempotent; resolves when
-   * both routines have ended.
+   * second at most. With a reason: resets everything at once and tells the remote why, if the socket takes that within a
+   * second. Idempotent; resolves when both routines have ended.
    */
   async close(reason?: P2pError): Promise<void> {
     if (reason !== undefined) this.#fail(reason);
     else if (!this.#draining && !this.#ended) {
       this.#draining = true;
       this.#session.goAway();
-      this.#linger = this.#clock.after(LINGER_MS, () => {
-        const stuck = `The remote did not take everything within ${LINGER_MS} ms of closing`;
-        this.#end(this.#finished ? undefined : new P2pError("close_timeout", stuck));
-      });
+      this.#limit();
       this.wake();
     }
     await this.#running;
@@ -179,8 +176,17 @@ export class Link {
     this.#failed = reason;
     this.#session.goAway(reason);
     this.#session.close(reason);
-    if (this.#writing || this.#finished) this.#end(reason);
-    else this.wake();
+    if (this.#writing || this.#finished) return this.#end(reason);
+    this.#limit();
+    this.wake();
+  }
+
+  // Every end that waits for the socket comes here: it may take nothing any more.
+  #limit(): void {
+    this.#linger ??= this.#clock.after(LINGER_MS, () => {
+      const stuck = `The remote did not take everything within ${LINGER_MS} ms of closing`;
+      this.#end(this.#failed ?? (this.#finished ? undefined : new P2pError("close_timeout", stuck)));
+    });
   }
 
   #end(reason: P2pError | undefined): void {
