@@ -40,3 +40,9 @@ export function asError(caught: unknown): Error {
 export function asP2pError(code: string, caught: unknown): P2pError {
   return caught instanceof P2pError ? caught : new P2pError(code, asError(caught).message, { cause: caught });
 }
+
+/** Why `signal` aborted: its own reason if that is a {@link P2pError}, otherwise `aborted`, which names `what` was given up. */
+export function abortError(signal: AbortSignal, what: string): P2pError {
+  const { reason } = signal;
+  return reason instanceof P2pError ? reason : new P2pError("aborted", `${what} was given up`, { cause: reason });
+}

@@ -1,5 +1,5 @@
 import { assertEquals, assertFalse, assertInstanceOf, assertStrictEquals } from "@std/assert";
-import { asError, asP2pError, P2pError, ProtocolError } from "../../src/base/errors.ts";
+import { abortError, asError, asP2pError, P2pError, ProtocolError } from "../../src/base/errors.ts";
 
 Deno.test("P2pError carries code, message, hint and cause", () => {
   const cause = new Error("refused");
@@ -23,4 +23,12 @@ Deno.test("asP2pError() keeps ours and wraps the rest with its text and cause", 
   assertEquals([wrapped.code, wrapped.message, wrapped.cause], ["write_failed", "odd", thrown]);
   assertEquals(asP2pError("write_failed", "text").message, "text");
   assertStrictEquals(asError(thrown), thrown);
+});
+
+Deno.test("abortError() keeps a signal's own P2pError and names what was given up otherwise", () => {
+  const ours = new P2pError("evicted", "A better peer came");
+  assertStrictEquals(abortError(AbortSignal.abort(ours), "The ping"), ours);
+  const cause = new TypeError("odd");
+  const wrapped = abortError(AbortSignal.abort(cause), "The ping");
+  assertEquals([wrapped.code, wrapped.message, wrapped.cause], ["aborted", "The ping was given up", cause]);
 });

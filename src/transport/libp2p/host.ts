@@ -1,5 +1,5 @@
 import { type Clock, deadline, systemClock } from "../../base/clock.ts";
-import { asP2pError, P2pError } from "../../base/errors.ts";
+import { abortError, asP2pError, P2pError } from "../../base/errors.ts";
 import { type Random, systemRandom } from "../../base/random.ts";
 import { Routines } from "../../base/routines.ts";
 import type { Address } from "../../identity/address.ts";
@@ -205,7 +205,7 @@ export class Libp2pHost implements AsyncDisposable {
     options: { expected?: Address; signal?: AbortSignal; secured?: (connection: HostConnection) => void } = {},
   ): Promise<HostConnection> {
     const { expected, signal } = options;
-    const abort = () => raw.close(asAborted(signal!));
+    const abort = () => raw.close(abortError(signal!, "The handshake"));
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
     try {
@@ -378,10 +378,4 @@ function isReachable(host: string): boolean {
 
 function hostClosed(): P2pError {
   return new P2pError("host_closed", "The host is closed");
-}
-
-function asAborted(signal: AbortSignal): P2pError {
-  return signal.reason instanceof P2pError
-    ? signal.reason
-    : new P2pError("aborted", "The handshake was given up", { cause: signal.reason });
 }

@@ -1,4 +1,4 @@
-import { P2pError } from "../../base/errors.ts";
+import { abortError, P2pError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Routines } from "../../base/routines.ts";
 import type { RemoteIdentity } from "../../security/libp2p_noise.ts";
@@ -141,24 +141,22 @@ export class HostConnection implements AsyncDisposable {
   /**
    * Opens a stream. For one protocol it resolves at once, see {@link newStream}; of several the remote chooses first, in order of preference.
    *
-   * @throws {P2pError} `protocol_unsupported`, `streams_exhausted`, `connection_closing`, why the connection ended; the signal's reason.
+   * @throws {P2pError} `protocol_unsupported`, `streams_exhausted`, `connection_closing`, why the connection ended; `aborted`, or the signal's
+   * reason if that is a {@link P2pError}.
    */
   async openStream(
     protocols: string | readonly string[],
     options: { signal?: AbortSignal } = {},
   ): Promise<Libp2pStream> {
     const { signal } = options;
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw abortError(signal, "Opening a stream");
     const stream = this.#newStream(new MultistreamDialer(typeof protocols === "string" ? [protocols] : protocols));
     if (stream.protocol !== "") return stream;
-    const abort = () => stream.reset(new P2pError("aborted", "The caller gave up", { cause: signal!.reason }));
+    const abort = () => stream.reset(abortError(signal!, "Opening a stream"));
     signal?.addEventListener("abort", abort, { once: true });
     try {
       await stream.negotiated();
       return stream;
-    } catch (cause) {
-      signal?.throwIfAborted();
-      throw cause;
     } finally {
       signal?.removeEventListener("abort", abort);
     }

@@ -1,4 +1,4 @@
-import { P2pError, ProtocolError } from "../../base/errors.ts";
+import { abortError, P2pError, ProtocolError } from "../../base/errors.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { concat } from "../../codec/concat.ts";
 import type { HostConnection } from "./host_connection.ts";
@@ -178,10 +178,10 @@ export class Libp2pStream implements AsyncDisposable {
   /**
    * Everything until the remote's end as one array. The stream is reset if it is longer than `maxBytes` or `signal` aborts first.
    *
-   * @throws {P2pError} `stream_too_long`, or why the stream is gone; the signal's reason.
+   * @throws {P2pError} `stream_too_long`, or why the stream is gone; `aborted`, or the signal's reason if that is a {@link P2pError}.
    */
   async readAll(maxBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
-    const abort = () => this.reset(abortReason(signal!));
+    const abort = () => this.reset(abortError(signal!, "The stream"));
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
     try {
@@ -380,10 +380,4 @@ export class Libp2pStream implements AsyncDisposable {
     this.#pipeEnded = true;
     this.#pipe.ended(this.#reason);
   }
-}
-
-function abortReason(signal: AbortSignal): P2pError {
-  return signal.reason instanceof P2pError
-    ? signal.reason
-    : new P2pError("aborted", "The caller gave up", { cause: signal.reason });
 }

@@ -1,4 +1,4 @@
-import { asP2pError, P2pError, ProtocolError } from "../../base/errors.ts";
+import { abortError, asP2pError, P2pError, ProtocolError } from "../../base/errors.ts";
 import type { HostConnection } from "./host_connection.ts";
 import { DeadlineQueue } from "./deadline_queue.ts";
 import type { Libp2pHost } from "./host.ts";
@@ -16,7 +16,7 @@ import { ReceiveQueue } from "./receive_queue.ts";
  * unless `untilGone` is set: then the remote has no stream open for the message any more.
  *
  * @throws {P2pError} `peer_not_connected`, `protocol_unsupported`, `streams_exhausted`, `stream_reset`, `stream_timeout` if
- * nothing moves for the host's stream deadline, why the connection ended; `aborted` with the signal.
+ * nothing moves for the host's stream deadline, why the connection ended; `aborted`, or the signal's reason if that is a {@link P2pError}.
  */
 export async function sendMessage(
   host: Libp2pHost,
@@ -26,9 +26,9 @@ export async function sendMessage(
   options: { signal?: AbortSignal; untilGone?: boolean } = {},
 ): Promise<void> {
   const { signal, untilGone = false } = options;
-  signal?.throwIfAborted();
+  if (signal?.aborted) throw abortError(signal, "The message");
   const stream = host.connectionTo(peer).newStream(protocol);
-  const abort = () => stream.reset(new P2pError("aborted", "The message was given up", { cause: signal!.reason }));
+  const abort = () => stream.reset(abortError(signal!, "The message"));
   signal?.addEventListener("abort", abort, { once: true });
   // The whole message is queued by reference whatever its length; its one owner waits below.
   void stream.write(message);

@@ -1,4 +1,4 @@
-import { P2pError, ProtocolError } from "../../base/errors.ts";
+import { abortError, P2pError, ProtocolError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
 import { ByteWriter } from "../../codec/byte_writer.ts";
@@ -37,7 +37,7 @@ export function answerPings(stream: Libp2pStream): void {
 /**
  * One round trip over `connection` by `/ipfs/ping/1.0.0`, in milliseconds.
  *
- * @throws {P2pError} `protocol_unsupported`, `ping_wrong_answer`, why the stream or the connection ended; the signal's reason wrapped in `aborted`.
+ * @throws {P2pError} `protocol_unsupported`, `ping_wrong_answer`, why the stream or the connection ended; `aborted`, or the signal's reason if that is a {@link P2pError}.
  */
 export async function ping(
   connection: HostConnection,
@@ -47,7 +47,7 @@ export async function ping(
 ): Promise<number> {
   const sent = random.fill(new Uint8Array(PING_BYTES));
   const stream = connection.newStream(PING);
-  const abort = () => stream.reset(new P2pError("aborted", "The ping was given up", { cause: signal!.reason }));
+  const abort = () => stream.reset(abortError(signal!, "The ping"));
   signal?.addEventListener("abort", abort, { once: true });
   if (signal?.aborted) abort();
   try {
