@@ -40,8 +40,7 @@ export async function ourNetwork(count: number, { onDelivery }: NetworkOptions):
   await connected(nodes);
   return {
     broadcast(origin, value) {
-      nodes[origin].broadcast({ typeUrl: TYPE_URL, value });
-      return undefined;
+      return nodes[origin].broadcast({ typeUrl: TYPE_URL, value });
     },
   };
 }

@@ -13,12 +13,20 @@ export interface Clock {
   after(ms: number, fire: () => void): Cancel;
 }
 
+/** The longest that the runtime's timers wait; a longer one would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 /** The machine's own time. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
   after(ms, fire) {
-    const timer = setTimeout(fire, ms);
+    let timer: ReturnType<typeof setTimeout>;
+    const arm = (leftMs: number) => {
+      const partMs = Math.min(leftMs, TIMER_MS_MAX);
+      timer = setTimeout(partMs === leftMs ? fire : () => arm(leftMs - partMs), partMs);
+    };
+    arm(ms);
     return () => clearTimeout(timer);
   },
 };

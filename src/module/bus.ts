@@ -1,3 +1,5 @@
+import { asError } from "../base/errors.ts";
+import { logger } from "../base/log.ts";
 import type { Address } from "../identity/address.ts";
 
 /** An application message: protobuf's `Any`. */
@@ -10,7 +12,7 @@ export interface Content {
 
 /** What the module tells the application. */
 export type P2PEvent =
-  /** A broadcast or a direct message arrived, once; the nonce is stripped. */
+  /** A broadcast or a direct message arrived, once; the nonce is stripped. `from` handed it over: the sender of a direct message, the last hop of a broadcast. */
   | { readonly type: "message"; readonly content: Content; readonly from: Address }
   /** Messages to this peer go out from now on. */
   | { readonly type: "peer_up"; readonly peer: Address }
@@ -30,8 +32,8 @@ export class LocalBus implements Bus {
   readonly #subscribers = new Set<(event: P2PEvent) => void>();
   readonly #onError: (error: unknown) => void;
 
-  /** `onError` is told what a subscriber throws; the others still get the event. By default it is reported as an uncaught error. */
-  constructor(onError: (error: unknown) => void = reportError) {
+  /** `onError` is told what a subscriber throws; the others still get the event. @default {a log message of level error} */
+  constructor(onError: (error: unknown) => void = logThrown) {
     this.#onError = onError;
   }
 
@@ -51,4 +53,8 @@ export class LocalBus implements Bus {
       }
     }
   }
+}
+
+function logThrown(error: unknown): void {
+  logger("module").error("a subscriber of the bus threw: {error}", { error: asError(error).message });
 }

@@ -84,13 +84,13 @@ export const CONFIG_FIELDS: { readonly [Name in keyof P2PConfig]: ConfigField<P2
   store_path: { kind: path(), fallback: "", doc: "SQLite file of known peers; empty keeps them in memory" },
   queue: {
     kind: choice("fifo", "priority", "wdrr"),
-    fallback: "priority",
+    fallback: "wdrr",
     doc: "Order in which queued messages of different channels leave",
   },
   handshake_timeout_ms: duration(10_000, 100, MINUTE_MS, "until a connection must be secured and identified"),
   dial_timeout_ms: duration(5_000, 100, MINUTE_MS, "until a dialled connection must stand"),
-  ping_interval_ms: duration(15_000, 100, HOUR_MS, "between keep-alive pings"),
-  ping_timeout_ms: duration(10_000, 100, HOUR_MS, "until a ping must be answered"),
+  ping_interval_ms: duration(10_000, 100, HOUR_MS, "between keep-alive pings"),
+  ping_timeout_ms: duration(20_000, 100, HOUR_MS, "until a ping must be answered"),
   idle_timeout_ms: duration(
     MINUTE_MS,
     0,

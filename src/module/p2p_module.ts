@@ -75,6 +75,10 @@ export class P2PModule implements AsyncDisposable {
   #requestHandler: RequestHandler | undefined;
   #node: RunningNode | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Aborted by a stop, so that a start under way or waiting ends; then made anew. */
+  #starting = new AbortController();
+  /** Starts under way and waiting. */
+  #starts = 0;
 
   private constructor(config: P2PConfig, parts: P2PModuleParts) {
     this.#config = config;
@@ -156,11 +160,15 @@ export class P2PModule implements AsyncDisposable {
    * `deadline` when they do not answer within `request_timeout_ms`, the signal's reason. Nothing is left open then.
    */
   start(options: StartOptions = {}): Promise<void> {
+    const { signal } = this.#starting;
+    const end = options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]);
+    this.#starts++;
     return this.#inTurn(async () => {
       if (this.#node !== undefined) throw new P2pError("module_started", "P2P module is started already");
-      this.#node = await RunningNode.open(this.#config, this.#parts, this.routines, this.telemetry, options.signal);
+      end.throwIfAborted();
+      this.#node = await RunningNode.open(this.#config, this.#parts, this.routines, this.telemetry, end);
       this.#node.onRequest(this.#requestHandler);
-    });
+    }).finally(() => this.#starts--);
   }
 
   /**
@@ -169,25 +177,33 @@ export class P2PModule implements AsyncDisposable {
    * @throws {P2pError} `module_not_started` when it is not; an AggregateError of whatever failed to close.
    */
   stop(): Promise<void> {
+    const ended = this.#endStarts();
     return this.#inTurn(async () => {
-      const node = this.#running;
+      const node = ended ? this.#node : this.#running;
       this.#node = undefined;
-      await node.close();
+      await node?.close();
     });
   }
 
-  /** Stops if started. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.started) await this.stop();
+  /** Stops if started; a start under way ends first. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#endStarts();
+    return this.#inTurn(async () => {
+      const node = this.#node;
+      this.#node = undefined;
+      await node?.close();
+    });
   }
 
   /**
-   * Sends a message to every staked peer. Returns when it is queued; the bus of each gets it once.
+   * Sends a message to every staked peer; the bus of each gets it once. Resolves when it is queued for each of this node's targets, which is at
+   * once unless a queue is full or a target has to be dialled first: await it, and a slow network slows the sender down.
    *
-   * @throws {P2pError} `module_not_started`, `raintree_not_staked`, `raintree_too_large`
+   * @throws {P2pError} (as a rejection) `module_not_started`, `raintree_not_staked`, `raintree_too_large`
+   * @throws {RangeError} (as a rejection) without a type URL
    */
-  broadcast(content: Content): void {
-    this.#running.broadcast(content);
+  async broadcast(content: Content): Promise<void> {
+    await this.#running.broadcast(content);
   }
 
   /**
@@ -241,6 +257,14 @@ export class P2PModule implements AsyncDisposable {
   get #running(): RunningNode {
     if (this.#node === undefined) throw notStarted();
     return this.#node;
+  }
+
+  /** Ends the starts under way and waiting. Returns whether there were any. */
+  #endStarts(): boolean {
+    const ended = this.#starts > 0;
+    this.#starting.abort(new P2pError("module_stopped", "P2P module was stopped while it started"));
+    this.#starting = new AbortController();
+    return ended;
   }
 
   /** One after the other: a stop during a start waits for it. */

@@ -68,6 +68,9 @@ const PENDING_MAX = 65_536;
 /** Requests being answered at once for all peers; one more is refused with an error. */
 const ANSWERING_MAX = 4_096;
 
+/** Bytes of those requests. */
+const ANSWERING_BYTES_MAX = 64 * 1024 * 1024;
+
 /** How often overdue requests are looked for; a request may wait this much longer than it asked for. */
 const SWEEP_MS = 50;
 
@@ -79,6 +82,7 @@ export class Requests {
   readonly #pending = new Map<number, Pending>();
   #handler: RequestHandler | undefined;
   #answering = 0;
+  #answeringBytes = 0;
   #id = 0;
   #cancelSweep: Cancel | undefined;
   #closed = false;
@@ -155,19 +159,34 @@ export class Requests {
 
   #asked({ id, typeUrl, value }: RequestMessage, from: Address): void {
     if (this.#handler === undefined) return this.#refuse(from, id, "no handler for requests");
-    if (this.#answering >= ANSWERING_MAX) return this.#refuse(from, id, "too many requests under way");
+    if (this.#answering >= ANSWERING_MAX || this.#answeringBytes + value.length > ANSWERING_BYTES_MAX) {
+      return this.#refuse(from, id, "too many requests under way");
+    }
     let answer: Content | Promise<Content>;
     try {
       answer = this.#handler({ typeUrl, value }, from);
     } catch (caught) {
       return this.#refuse(from, id, textOf(caught));
     }
-    if (!(answer instanceof Promise)) return this.#reply(from, id, "", answer);
+    if (!(answer instanceof Promise)) return this.#answer(from, id, answer);
     this.#answering++;
+    this.#answeringBytes += value.length;
     answer.then(
-      (content) => this.#reply(from, id, "", content),
+      (content) => this.#answer(from, id, content),
       (caught) => this.#refuse(from, id, textOf(caught)),
-    ).finally(() => this.#answering--);
+    ).finally(() => {
+      this.#answering--;
+      this.#answeringBytes -= value.length;
+    });
+  }
+
+  /** Sends what the application's handler made, whatever that is. */
+  #answer(to: Address, id: number, content: Content): void {
+    try {
+      this.#reply(to, id, "", content);
+    } catch (caught) {
+      this.#refuse(to, id, textOf(caught));
+    }
   }
 
   #refuse(to: Address, id: number, error: string): void {

@@ -19,7 +19,7 @@ import { Router } from "../router/router.ts";
 import { MemoryTransport } from "../transport/memory/memory_transport.ts";
 import type { Endpoint, Transport } from "../transport/transport.ts";
 import { backgroundMessageCodec } from "./background_message.ts";
-import type { Content } from "./bus.ts";
+import type { Content, P2PEvent } from "./bus.ts";
 import { CHANNELS } from "./channels.ts";
 import type { P2PConfig } from "./config.ts";
 import type { P2PModuleParts } from "./p2p_module.ts";
@@ -94,9 +94,9 @@ export class RunningNode {
       advertise: () => this.#endpoint === undefined ? [] : [formatNodeAddress(this.nodeAddress)],
       onUp: ({ address, remote }) => {
         this.#v1.meet(address, remote.info.version);
-        bus.publish({ type: "peer_up", peer: address });
+        this.#publish({ type: "peer_up", peer: address });
       },
-      onDown: (peer) => bus.publish({ type: "peer_down", peer }),
+      onDown: (peer) => this.#publish({ type: "peer_down", peer }),
     });
     this.#view = new StakedView(
       self,
@@ -178,11 +178,12 @@ export class RunningNode {
   }
 
   /** See {@link P2PModule.broadcast}. */
-  broadcast(content: Content): void {
+  async broadcast(content: Content): Promise<void> {
     const nonce = randomNonce(this.#parts.random);
-    this.raintree.broadcast(encodeEnvelope({ ...content, nonce }));
+    const sent = this.raintree.broadcast(encodeEnvelope({ ...content, nonce }));
     this.#seen.seen(nonce); // a copy that comes back is no news
     this.#countSends();
+    await sent;
   }
 
   /** See {@link P2PModule.send}. */
@@ -208,7 +209,7 @@ export class RunningNode {
   /** Asks the bootstrap nodes for peers if nobody is known, then tells the bus. @throws {P2pError} `bootstrap_failed` */
   async bootstrap(): Promise<void> {
     await this.#findPeers();
-    this.#parts.bus.publish({ type: "bootstrapped" });
+    this.#publish({ type: "bootstrapped" });
   }
 
   /** Closes what depends on it first; joins the errors. */
@@ -282,8 +283,17 @@ export class RunningNode {
       countAtHeight(this.#telemetry.broadcast_message_redundancy_per_block_event_metric, this.#view.height);
       return false;
     }
-    this.#parts.bus.publish({ type: "message", content: { typeUrl, value }, from });
+    this.#publish({ type: "message", content: { typeUrl, value }, from });
     return true;
+  }
+
+  /** What the application's bus throws is told, and ends neither the node nor the peer's connection. */
+  #publish(event: P2PEvent): void {
+    try {
+      this.#parts.bus.publish(event);
+    } catch (error) {
+      this.#log.error("the bus threw at event {type}: {error}", { type: event.type, error: asError(error).message });
+    }
   }
 }
 

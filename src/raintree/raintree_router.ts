@@ -81,6 +81,8 @@ export class RainTreeRouter {
   readonly #typeUrls = new TextMemo();
   // What the two visitors below send; set for the length of one synchronous turn.
   #data: Uint8Array = new Uint8Array();
+  #originating = false;
+  #waiting: Promise<void>[] = [];
 
   /** Takes over the channel's receiving side. */
   constructor(options: RainTreeRouterOptions) {
@@ -123,11 +125,12 @@ export class RainTreeRouter {
   }
 
   /**
-   * Sends an encoded `PocketEnvelope` to every staked peer.
+   * Sends an encoded `PocketEnvelope` to every staked peer. Resolves when each target's queue has taken it, or refused it for good, which
+   * `onUnsent` is told.
    *
-   * @throws {P2pError} `raintree_closed`, `raintree_not_staked`, `raintree_too_large`, or what decoding the envelope throws.
+   * @throws {P2pError} (as a rejection) `raintree_closed`, `raintree_not_staked`, `raintree_too_large`, or what decoding the envelope throws.
    */
-  broadcast(data: Uint8Array): void {
+  async broadcast(data: Uint8Array): Promise<void> {
     this.#checkOutgoing(data);
     if (this.#index < 0) {
       throw new P2pError("raintree_not_staked", `Node ${this.#self} is not staked at height ${this.#ring.height}`);
@@ -135,8 +138,16 @@ export class RainTreeRouter {
     const { nonce } = decodeEnvelope(data);
     this.#nonces.seen(nonce, PASSED_ON);
     this.#data = data;
-    if (this.#mode === "exact") visitHandovers(this.#ring, this.#index, this.#selfBytes, this.#handOver);
-    else visitLevelTargets(this.#ring.size, this.#index, this.#levels, this.#sendLevel);
+    this.#originating = true;
+    try {
+      if (this.#mode === "exact") visitHandovers(this.#ring, this.#index, this.#selfBytes, this.#handOver);
+      else visitLevelTargets(this.#ring.size, this.#index, this.#levels, this.#sendLevel);
+    } finally {
+      this.#originating = false;
+    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (waiting.length > 0) await Promise.all(waiting);
   }
 
   /**
@@ -225,7 +236,7 @@ export class RainTreeRouter {
     }
     const to = ring.at(target);
     const sent = this.#transmit(to, this.#encode(0, until));
-    if (sent !== ACCEPTED) void this.#handOverLater(sent, ring, target, until, this.#data);
+    if (sent !== ACCEPTED) this.#wait(this.#handOverLater(sent, ring, target, until, this.#data));
   }
 
   /** The slow path: a peer that had to be dialled first may turn out to be a V1 node, which has taken the message for a leaf's. */
@@ -258,7 +269,12 @@ export class RainTreeRouter {
   #sendNow(to: Address, message: Uint8Array): void {
     const sent = this.#transmit(to, message);
     // The hot path: queued at once, nothing to wait for, no closure made.
-    if (sent !== ACCEPTED) sent.catch((caught) => this.#options.onUnsent(to, asError(caught)));
+    if (sent !== ACCEPTED) this.#wait(sent.catch((caught) => this.#options.onUnsent(to, asError(caught))));
+  }
+
+  /** Remembers a send of this node's own broadcast that found no room at once; it tells of its failure itself. */
+  #wait(handled: Promise<void>): void {
+    if (this.#originating) this.#waiting.push(handled);
   }
 
   #transmit(to: Address, message: Uint8Array): Promise<void> {

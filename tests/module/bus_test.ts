@@ -28,3 +28,14 @@ Deno.test("LocalBus tells what a subscriber throws, and the others still get the
   bus.publish(up);
   assertEquals([errors, got], [[thrown], [up]]);
 });
+
+Deno.test("LocalBus by default survives a subscriber that throws, and the others still get the event", () => {
+  const bus = new LocalBus();
+  const got: string[] = [];
+  bus.subscribe(() => {
+    throw new Error("subscriber bug");
+  });
+  bus.subscribe(({ type }) => got.push(type));
+  bus.publish({ type: "bootstrapped" });
+  assertEquals(got, ["bootstrapped"]);
+});

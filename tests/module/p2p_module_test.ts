@@ -41,8 +41,24 @@ Deno.test("P2PModule.start() twice and stop() twice are errors, and a stopped mo
 Deno.test("P2PModule.start() and stop() called at once happen one after the other", async () => {
   await using network = await LiveNetwork.start({ nodes: 3 });
   const { module } = network.nodes[0];
-  await Promise.all([module.stop(), module.start(), module.stop(), module.start()]);
+  const ended = assertRejectsWith("module_stopped", Promise.all([module.stop(), module.start()]));
+  await Promise.all([module.stop(), module.start()]);
+  await ended;
   assertEquals(module.started, true);
+});
+
+Deno.test("P2PModule that is stopped or disposed of while it starts ends the start, and runs nothing", async () => {
+  await using network = await LiveNetwork.start({ nodes: 2 });
+  const [key] = keysOf(3).filter(({ address }) => network.nodes.every((node) => node.address !== address));
+  const silent = new Promise<never>(() => {});
+  for (const end of [(module: P2PModule) => module.stop(), (module: P2PModule) => module[Symbol.asyncDispose]()]) {
+    const { module } = network.node(key, {}, { heights: { getCurrentHeight: () => silent } });
+    const starting = assertRejectsWith("module_stopped", module.start());
+    await network.rest();
+    await end(module);
+    await starting;
+    assertEquals([module.started, module.routines.names()], [false, []]);
+  }
 });
 
 Deno.test("P2PModule says when it is not started", async () => {
@@ -52,7 +68,6 @@ Deno.test("P2PModule says when it is not started", async () => {
   const content = textContent("x");
   for (
     const call of [
-      () => module.broadcast(content),
       () => module.nodeAddress,
       () => module.router,
       () => module.ring,
@@ -61,6 +76,7 @@ Deno.test("P2PModule says when it is not started", async () => {
       () => module.addPeer({ protocol: "memory", id: address }),
     ]
   ) assertEquals(assertThrows(call, P2pError).code, "module_not_started");
+  await assertRejectsWith("module_not_started", module.broadcast(content));
   await assertRejectsWith("module_not_started", module.send(address, content));
   await assertRejectsWith("module_not_started", module.request(address, content));
   await assertRejectsWith("module_not_started", module.handleEvent({ type: "ConsensusNewHeightEvent", height: 1 }));
@@ -169,7 +185,7 @@ Deno.test("P2PModule.broadcast() is for staked nodes", async () => {
   const { module } = network.nodes[3];
   assertEquals([module.staked, network.nodes[0].module.staked], [false, true]);
   assertEquals(
-    assertThrows(() => module.broadcast(textContent("x")), P2pError).code,
+    (await assertRejects(() => module.broadcast(textContent("x")), P2pError)).code,
     "raintree_not_staked",
   );
 });
@@ -197,9 +213,9 @@ Deno.test("P2PModule.send() goes along RainTree between staked nodes, and direct
 Deno.test("P2PModule refuses to send what is no content, and to send more than fits", async () => {
   await using network = await LiveNetwork.start({ nodes: 3 });
   const [a, b] = network.nodes;
-  assertThrows(() => a.module.broadcast({ typeUrl: "", value: new Uint8Array() }), RangeError);
+  await assertRejects(() => a.module.broadcast({ typeUrl: "", value: new Uint8Array() }), RangeError);
   const large = { typeUrl: "large", value: new Uint8Array(4 << 20) };
-  assertEquals(assertThrows(() => a.module.broadcast(large), P2pError).code, "raintree_too_large");
+  assertEquals((await assertRejects(() => a.module.broadcast(large), P2pError)).code, "raintree_too_large");
   await assertRejectsWith("raintree_too_large", a.module.send(b.address, large));
   const fits = { typeUrl: "large", value: new Uint8Array((4 << 20) - 100) };
   a.module.broadcast(fits);
@@ -279,7 +295,7 @@ Deno.test("P2PModule.handleEvent() follows the staked set: nodes join, leave and
   await move(2, all.slice(1));
   assertEquals(network.nodes[0].module.staked, false);
   assertEquals(network.nodes[0].module.ring.height, 2);
-  assertThrows(() => network.nodes[0].module.broadcast(textContent("x")), P2pError);
+  await assertRejects(() => network.nodes[0].module.broadcast(textContent("x")), P2pError);
   assertEquals(await reached(5, "nine others"), [1, 2, 3, 4, 6, 7, 8, 9]);
   // A height that was, asked for again.
   await move(3, all);

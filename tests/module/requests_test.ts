@@ -240,3 +240,19 @@ Deno.test("requestCodec reads what it wrote, and reads or refuses random bytes w
     }
   }
 });
+
+Deno.test("Requests refuses where the handler answers with nothing, at once or later, and goes on", async () => {
+  const { network, channels, ask, addresses } = await requestPair();
+  await using _ = network;
+  const answer = new Requests(channels[1], network.clock, 1000);
+  const nothing = undefined as unknown as Content;
+  for (const handler of [() => nothing, () => Promise.resolve(nothing)]) {
+    answer.onRequest(handler);
+    const error = await within("refused", assertRejects(() => ask.ask(addresses[1], content("x")), P2pError));
+    assertEquals(error.code, "request_failed");
+  }
+  answer.onRequest((asked) => asked);
+  assertEquals(textOf(await within("answer", ask.ask(addresses[1], content("again")))), "again");
+  ask.close();
+  answer.close();
+});

@@ -201,7 +201,7 @@ Deno.test("RainTreeRouter refuses what is malformed, blames the sender, and pass
   assertEquals(post.deliver(), 8);
 });
 
-Deno.test("RainTreeRouter that is not staked hands over to the application and to nobody else", () => {
+Deno.test("RainTreeRouter that is not staked hands over to the application and to nobody else", async () => {
   const { post, ring } = network(9);
   const outsider = "ff".repeat(20);
   const router = post.join(outsider, ring);
@@ -211,7 +211,7 @@ Deno.test("RainTreeRouter that is not staked hands over to the application and t
   router.receive(encodeRainTreeMessage({ level: 0, data: envelope(3n), until: ring.bytesAt(0) }), ring.at(0));
   assertEquals(post.received.get(outsider)!.map(({ nonce }) => nonce), [1n, 2n, 3n]);
   assertEquals([post.waiting, post.blamed], [[], []]);
-  assertEquals(assertThrows(() => router.broadcast(envelope(4n)), P2pError).code, "raintree_not_staked");
+  assertEquals((await assertRejects(() => router.broadcast(envelope(4n)), P2pError)).code, "raintree_not_staked");
 });
 
 Deno.test("RainTreeRouter follows the ring: joining opens it, leaving closes it", () => {
@@ -251,11 +251,11 @@ Deno.test("RainTreeRouter.send() goes to one peer and no further", async () => {
 Deno.test("RainTreeRouter refuses to send what is too large, malformed, or too late", async () => {
   const { post, ring, at } = network(9);
   const large = new Uint8Array((4 << 20) + 1);
-  assertEquals(assertThrows(() => at(0).broadcast(large), P2pError).code, "raintree_too_large");
-  assertThrows(() => at(0).broadcast(Uint8Array.of(0xff)), P2pError);
+  assertEquals((await assertRejects(() => at(0).broadcast(large), P2pError)).code, "raintree_too_large");
+  await assertRejects(() => at(0).broadcast(Uint8Array.of(0xff)), P2pError);
   at(0).close();
   at(0).close();
-  assertEquals(assertThrows(() => at(0).broadcast(envelope(1n)), P2pError).code, "raintree_closed");
+  assertEquals((await assertRejects(() => at(0).broadcast(envelope(1n)), P2pError)).code, "raintree_closed");
   assertEquals((await assertRejects(() => at(0).send(envelope(1n), ring.at(1)), P2pError)).code, "raintree_closed");
   at(0).receive(encodeRainTreeMessage({ level: 0, data: envelope(1n) }), ring.at(1));
   assertEquals([post.waiting, post.received.get(ring.at(0)), at(0).stats.reads], [[], [], 0]);
