@@ -1,11 +1,23 @@
+import { type Clock, systemClock } from "../base/clock.ts";
 import { asError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
+import type { Address } from "../identity/address.ts";
 import { nodeAddressToMultiaddr } from "../identity/address_conversions.ts";
 import { formatMultiaddr } from "../identity/multiaddr.ts";
+import { parseNodeAddress } from "../identity/node_address.ts";
 import { LocalBus, type P2PEvent } from "../module/bus.ts";
 import type { P2PConfig } from "../module/config.ts";
 import { P2PModule } from "../module/p2p_module.ts";
 import type { Io } from "./io.ts";
+
+/** A node that has peers to connect with and is connected with none of them after this time says so, once. */
+const LONELY_MS = 30_000;
+
+/** Options of {@link runNode}. */
+export interface RunNodeOptions {
+  /** Time. @default {systemClock} */
+  clock?: Clock;
+}
 
 /**
  * Runs one node until `io.signal` aborts, then stops it. Logs what happens; standard output gets two lines once the node listens, its node
@@ -13,11 +25,11 @@ import type { Io } from "./io.ts";
  *
  * @throws {P2pError} what `P2PModule.start` and `stop` throw; nothing is left running.
  */
-export async function runNode(config: P2PConfig, io: Io): Promise<void> {
+export async function runNode(config: P2PConfig, io: Io, { clock = systemClock }: RunNodeOptions = {}): Promise<void> {
   const log = logger("node");
   const bus = new LocalBus((error) => log.error("a subscriber of the bus threw: {error}", { error: asError(error) }));
   bus.subscribe((event) => logEvent(log, event));
-  await using node = P2PModule.create(config, { bus });
+  await using node = P2PModule.create(config, { bus, clock });
   await node.start({ signal: io.signal });
   const { address, staked, ring } = node;
   if (config.is_client_only) {
@@ -30,12 +42,35 @@ export async function runNode(config: P2PConfig, io: Io): Promise<void> {
   const view = { validators: ring.size, staked };
   if (staked) log.info("staked, one of {validators} validators", view);
   else log.warn("not staked: broadcasts of {validators} validators do not come here", view);
+  const peers = config.persistent_peers.map((url) => parseNodeAddress(url).id);
+  const cancel = clock.after(LONELY_MS, () => warnIfLonely(log, node, peers));
   await aborted(io.signal);
+  cancel();
   log.info("stopping");
   const { storeFailure } = node;
   await node.stop();
   if (storeFailure !== undefined) log.error("peers were not stored: {error}", { error: storeFailure.message });
   log.info("stopped");
+}
+
+function warnIfLonely(log: ReturnType<typeof logger>, node: P2PModule, persistent: Address[]): void {
+  const peers = new Set([...node.ring, ...persistent]);
+  peers.delete(node.address);
+  if (peers.size === 0 || node.router.connected.length > 0) return;
+  const seconds = LONELY_MS / 1000;
+  for (const peer of peers) {
+    const error = node.explain(peer)?.endpoints.find(({ lastError }) => lastError !== undefined)?.lastError;
+    if (error === undefined) continue;
+    const fields = { peers: peers.size, seconds, peer, error };
+    return log.warn(
+      "connected with none of {peers} peers after {seconds} s; the last dial to {peer} failed: {error}",
+      fields,
+    );
+  }
+  log.warn("connected with none of {peers} peers after {seconds} s, and no dial has ended", {
+    peers: peers.size,
+    seconds,
+  });
 }
 
 function logEvent(log: ReturnType<typeof logger>, event: P2PEvent): void {

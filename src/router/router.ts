@@ -9,6 +9,7 @@ import { Socket, type SocketOptions } from "../socket/socket.ts";
 import { CHANNEL_PROTOCOL_VERSION, type NodeInfo } from "../transport/node_info.ts";
 import type { Connection, Endpoint, Handshaken, Transport } from "../transport/transport.ts";
 import { Channel, type ChannelDescriptor, type ChannelHost } from "./channel.ts";
+import { DialLog } from "./dial_log.ts";
 import { DropCounter, type Drops } from "./drop_counter.ts";
 import { InboundGate } from "./inbound_gate.ts";
 import type { RouterOptions } from "./router_options.ts";
@@ -34,6 +35,7 @@ export class Router implements ChannelHost, AsyncDisposable {
   readonly #peers: PeerManager;
   readonly #gate: InboundGate;
   readonly #log: Logger = logger("router");
+  readonly #dialLog = new DialLog();
   readonly #channels = new Map<number, Channel<unknown>>();
   /** Every socket that is not closed, with its number at the manager once it is admitted. */
   readonly #connections = new Map<Socket, number | undefined>();
@@ -205,7 +207,7 @@ export class Router implements ChannelHost, AsyncDisposable {
       await this.#authenticate(socket, peer);
     } catch (caught) {
       const error = asP2pError("dial_failed", caught);
-      this.#log.debug("dialling peer {peer} failed: {error}", { peer, error: error.message });
+      this.#dialLog.failed(peer, error);
       this.#peers.dialFailed(address, error);
       if (error.code === "handshake_wrong_network") this.#peers.inactivate(peer, error.message);
       // A connection that the peer opened meanwhile answers for the dial as well.
@@ -253,6 +255,7 @@ export class Router implements ChannelHost, AsyncDisposable {
     this.#connections.set(socket, admission.connection);
     socket.admit();
     this.#open.set(address, socket);
+    this.#dialLog.connected(address);
     socket.open();
     if (replaced !== undefined) this.#track(this.#hearOut(replaced, socket));
     this.#peers.ready(address, admission.connection);

@@ -1,8 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { deadline, systemClock } from "../../src/base/clock.ts";
 import { P2pError } from "../../src/base/errors.ts";
+import { logTo } from "../../src/cli/logs.ts";
 import { main } from "../../src/cli/main.ts";
+import { runNode } from "../../src/cli/run_node.ts";
 import { NodeKey } from "../../src/identity/node_key.ts";
+import { parseConfig } from "../../src/module/load_config.ts";
+import { VirtualClock } from "../../src/sim/virtual_clock.ts";
 import { fakeIo } from "./fake_io.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -212,4 +216,46 @@ Deno.test("node as a client does not listen, and warns that it is not staked", a
   assertEquals(await main(["node", "--is-client-only"], io), 0);
   assertEquals(out(), "");
   assertStringIncludes(err(), "started as a client");
+});
+
+Deno.test("node that connects with none of its peers says so once after half a minute, and why", async () => {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const { io, out, err } = fakeIo({ signal: stop.signal });
+  const peer = NodeKey.generate().address;
+  const unused = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = unused.addr as Deno.NetAddr;
+  unused.close();
+  const listening = Promise.withResolvers<void>();
+  const refused = Promise.withResolvers<void>();
+  const { stdout, stderr } = io;
+  io.stdout = (text) => (stdout(text), listening.resolve());
+  io.stderr = (text) => {
+    stderr(text);
+    if (text.includes("nobody listens")) refused.resolve();
+  };
+  const config = parseConfig({
+    private_key: NodeKey.generate(),
+    listen_host: "127.0.0.1",
+    port: 0,
+    persistent_peers: [`tcp://${peer}@127.0.0.1:${port}`],
+  });
+  const warnings = () => err().split("\n").filter((line) => line.includes("connected with none of"));
+  {
+    using _logs = logTo(io, "debug");
+    const ended = runNode(config, io, { clock });
+    await listening.promise;
+    await refused.promise;
+    await clock.advance(29_000);
+    assertEquals(warnings(), []);
+    await clock.advance(60_000);
+    stop.abort(new P2pError("interrupted", "Interrupted"));
+    await clock.advance(5_000);
+    await ended;
+  }
+  assertMatch(out(), /^tcp:/);
+  assertEquals(warnings().length, 1);
+  const { level, peers, seconds, error } = JSON.parse(warnings()[0]);
+  assertEquals([level, peers, seconds], ["WARN", 1, 30]);
+  assertMatch(error, /^Cannot dial 127\.0\.0\.1:\d+: /); // which failure, the virtual clock decides over real sockets
 });
