@@ -1,5 +1,6 @@
 import { type Clock, deadline, systemClock } from "../../base/clock.ts";
-import { abortError, asP2pError, P2pError } from "../../base/errors.ts";
+import { abortError, asError, asP2pError, P2pError } from "../../base/errors.ts";
+import { type Logger, logger } from "../../base/log.ts";
 import { type Random, systemRandom } from "../../base/random.ts";
 import { Routines } from "../../base/routines.ts";
 import type { Address } from "../../identity/address.ts";
@@ -69,6 +70,7 @@ export class Libp2pHost implements AsyncDisposable {
   readonly #connections = new ConnectionTable();
   readonly #subscribers = new Set<(event: HostEvent) => void>();
   readonly #stop = new AbortController();
+  readonly #log: Logger = logger("transport");
   #pushDue = false;
   #closing: Promise<void> | undefined;
 
@@ -216,8 +218,14 @@ export class Libp2pHost implements AsyncDisposable {
       const connection = new HostConnection(this.#side, secured, direction);
       this.#connections.add(connection);
       this.#emit({ type: "opened", connection });
-      options.secured?.(connection);
-      connection.start();
+      try {
+        options.secured?.(connection);
+      } catch (caught) {
+        void connection.close(asP2pError("handshake_failed", caught));
+        throw caught;
+      } finally {
+        connection.start(); // what is in the table runs, if only to end
+      }
       return connection;
     } catch (caught) {
       const error = raw.reason ?? asP2pError("handshake_failed", caught);
@@ -288,7 +296,7 @@ export class Libp2pHost implements AsyncDisposable {
     throw new P2pError("peer_not_connected", `Peer "${name}" is not connected`, { hint: "Dial it first" });
   }
 
-  /** Calls `subscriber` for every {@link HostEvent}, synchronously, until the returned function is called. */
+  /** Calls `subscriber` for every {@link HostEvent}, synchronously, until the returned function is called. What it throws is logged. */
   subscribe(subscriber: (event: HostEvent) => void): () => void {
     this.#subscribers.add(subscriber);
     return () => this.#subscribers.delete(subscriber);
@@ -328,7 +336,13 @@ export class Libp2pHost implements AsyncDisposable {
   }
 
   #emit(event: HostEvent): void {
-    for (const subscriber of this.#subscribers) subscriber(event);
+    for (const subscriber of this.#subscribers) {
+      try {
+        subscriber(event);
+      } catch (caught) {
+        this.#log.error("subscriber failed at {event}: {error}", { event: event.type, error: asError(caught).message });
+      }
+    }
   }
 
   #describe(connection: HostConnection): IdentifyInfo {

@@ -87,8 +87,8 @@ export class HostConnection implements AsyncDisposable {
       ended: (reason) => {
         this.#open = false;
         this.#deadlines.clear();
-        host.ended(this, reason);
         resolve(reason);
+        host.ended(this, reason);
       },
     });
   }

@@ -284,3 +284,37 @@ Deno.test("Libp2pHost.dial() and listen() fail with codes", async () => {
     "test",
   );
 });
+
+Deno.test("Libp2pHost serves and closes a connection whatever its subscribers throw", async () => {
+  await using a = host(1);
+  await using b = host(2);
+  serveEcho(a);
+  const seen: string[] = [];
+  for (const on of [a, b]) {
+    on.subscribe(({ type }) => {
+      throw new RangeError(type);
+    });
+  }
+  b.subscribe(({ type }) => seen.push(type));
+  const connection = await b.dial(listen(a));
+  assertEquals((await echo(connection, pattern(10))).length, 10);
+  await connection.close();
+  assertStrictEquals(await connection.closed, undefined);
+  assertEquals([seen, b.connections().length, b.routines.count], [["opened", "closed"], 0, 0]);
+});
+
+Deno.test("Libp2pHost.secure() ends the connection of a caller that fails when told of it", async () => {
+  await using a = host(1);
+  await using b = host(2);
+  const { endpoint } = a.listen({ host: "127.0.0.1", port: 0 });
+  const closed = nextEvent(b, "closed");
+  const raw = await b.connect({ host: endpoint.host!, port: endpoint.port! });
+  const secured = () => {
+    throw new RangeError("no");
+  };
+  const error = await assertRejects(() => b.secure(raw, { secured }), P2pError, "no");
+  const { connection, reason } = await closed;
+  assertEquals([error.code, reason?.code, b.connections().length], ["handshake_failed", "handshake_failed", 0]);
+  await connection.close();
+  assertEquals(b.routines.count, 0);
+});
