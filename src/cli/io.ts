@@ -1,5 +1,5 @@
 import { abortable } from "../base/clock.ts";
-import { P2pError } from "../base/errors.ts";
+import { asError, P2pError } from "../base/errors.ts";
 
 /** All a command knows of the world around it, so that tests run commands in process. */
 export interface Io {
@@ -20,20 +20,25 @@ export interface Io {
 }
 
 /** The process's own streams and environment. */
-export function systemIo(signal: AbortSignal): Io {
+export function systemIo(interrupt: { readonly signal: AbortSignal }): Io {
   return {
-    stdout: (text) => writeAll(Deno.stdout, text),
+    stdout: (text) => writeOutput(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
-    stdin: () => abortable(new Response(Deno.stdin.readable).text(), signal),
+    stdin: () => abortable(new Response(Deno.stdin.readable).text(), interrupt.signal),
     env: readEnv,
-    signal,
+    get signal() {
+      return interrupt.signal;
+    },
     isTerminal: { stdout: Deno.stdout.isTerminal(), stderr: Deno.stderr.isTerminal() },
     // A terminal that was never told its size says 0.
     columns: Deno.stdout.isTerminal() && Deno.consoleSize().columns || 80,
   };
 }
 
-/** Aborts on SIGINT and SIGTERM; the second one ends the process at once. Dispose of it to listen no more. */
+/**
+ * Aborts on SIGINT and SIGTERM; the second one ends the process at once. Listens from the first look at its `signal` on: a command that never looks,
+ * because it computes without a pause, is ended by the system's own way with signals. Dispose of it to listen no more.
+ */
 export function interruptSignal(onSecond: () => void): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController();
   const interrupt = () => {
@@ -41,13 +46,36 @@ export function interruptSignal(onSecond: () => void): { readonly signal: AbortS
     else controller.abort(new P2pError("interrupted", "Interrupted"));
   };
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
-  for (const signal of signals) Deno.addSignalListener(signal, interrupt);
+  let listening = false;
   return {
-    signal: controller.signal,
+    get signal() {
+      if (!listening) { for (const signal of signals) Deno.addSignalListener(signal, interrupt); }
+      listening = true;
+      return controller.signal;
+    },
     [Symbol.dispose]() {
-      for (const signal of signals) Deno.removeSignalListener(signal, interrupt);
+      if (listening) { for (const signal of signals) Deno.removeSignalListener(signal, interrupt); }
+      listening = false;
     },
   };
+}
+
+/**
+ * Writes everything. A reader that has left is nothing to complain of, and thrown as it is.
+ *
+ * @throws {P2pError} `output_unwritable`
+ */
+export function writeOutput(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  try {
+    writeAll(stream, text);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.BrokenPipe) throw cause;
+    const why = asError(cause).message.replace(/ \(os error \d+\)$/, "");
+    throw new P2pError("output_unwritable", `Cannot write the output: ${why.charAt(0).toLowerCase()}${why.slice(1)}`, {
+      cause,
+      hint: "Send standard output to where there is room",
+    });
+  }
 }
 
 /** Writes everything, also where a pipe takes only part of it or none for a moment. */

@@ -33,16 +33,17 @@ export async function main(args: string[], io: Io): Promise<number> {
   } catch (error) {
     // Whoever read our output has left (`| head`): nobody is there to be told.
     if (error instanceof Deno.errors.BrokenPipe) return ExitCode.ok;
-    if (io.signal.aborted && error === io.signal.reason) return ExitCode.interrupted;
-    showError(error, io, debug);
-    return exitCodeOf(error);
+    const code = exitCodeOf(error);
+    if (code === ExitCode.interrupted) io.stderr("interrupted\n");
+    else showError(error, io, debug);
+    return code;
   }
 }
 
-/** {@link main} on the process's own streams: SIGINT and SIGTERM abort the command, the second one ends the process at once. */
+/** {@link main} on the process's own streams: SIGINT and SIGTERM abort a command that looks at its signal, the second one ends the process at once. */
 export async function runProcess(args: string[]): Promise<number> {
   using interrupt = interruptSignal(() => Deno.exit(ExitCode.interrupted));
-  return await main(args, systemIo(interrupt.signal));
+  return await main(args, systemIo(interrupt));
 }
 
 async function dispatch(args: string[], io: Io): Promise<number> {

@@ -1,7 +1,8 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { main } from "../../src/cli/main.ts";
 import { P2pError, ProtocolError } from "../../src/base/errors.ts";
 import { exitCodeOf } from "../../src/cli/exit_codes.ts";
+import { writeOutput } from "../../src/cli/io.ts";
 import { fakeIo } from "./fake_io.ts";
 
 async function run(args: string[], options = {}) {
@@ -60,14 +61,14 @@ Deno.test("main() colours only what a terminal shows, and nothing under NO_COLOR
   }
 });
 
-Deno.test("main() exits with 130 and without a message when the interrupt ends the command", async () => {
+Deno.test("main() exits with 130 and one word when the interrupt ends the command", async () => {
   const stop = new AbortController();
   const { io, err } = fakeIo({ signal: stop.signal });
   io.stdin = () => {
     stop.abort(new P2pError("interrupted", "Interrupted"));
     return Promise.reject(stop.signal.reason);
   };
-  assertEquals([await main(["keys", "show", "-"], io), err()], [130, ""]);
+  assertEquals([await main(["keys", "show", "-"], io), err()], [130, "interrupted\n"]);
 });
 
 Deno.test("interruptSignal() aborts at the first SIGTERM, and the second one ends the process", {
@@ -93,6 +94,42 @@ Deno.test("interruptSignal() aborts at the first SIGTERM, and the second one end
   child.kill("SIGTERM");
   assertEquals(await lines.next(), { done: true, value: undefined });
   assertEquals((await child.status).code, 130);
+});
+
+Deno.test("main() on the process ends at once at SIGINT where a command computes without a pause", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  const io = new URL("../../src/cli/io.ts", import.meta.url);
+  const code = `
+    import { interruptSignal, systemIo } from ${JSON.stringify(io)};
+    using interrupt = interruptSignal(() => {});
+    systemIo(interrupt).stdout("computing\\n");
+    for (;;);
+  `;
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const args = ["eval", "--config", config, code];
+  const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+  assertEquals((await lines.next()).value, "computing\n");
+  child.kill("SIGINT");
+  const { code: exit, signal } = await child.status;
+  assertEquals([exit, signal, await lines.next()], [130, "SIGINT", { done: true, value: undefined }]);
+});
+
+Deno.test("main() says that the output cannot be written, as a fault of the environment", () => {
+  const full = {
+    writeSync(): number {
+      throw Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
+    },
+  };
+  const error = assertThrows(() => writeOutput(full, "x"), P2pError);
+  assertEquals([error.message, exitCodeOf(error)], ["Cannot write the output: no space left on device", 3]);
+  const left = {
+    writeSync: (): number => {
+      throw new Deno.errors.BrokenPipe();
+    },
+  };
+  assertThrows(() => writeOutput(left, "x"), Deno.errors.BrokenPipe);
 });
 
 Deno.test("exitCodeOf() is 130 for an interrupt, also as the cause of another failure", () => {
