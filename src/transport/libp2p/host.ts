@@ -273,9 +273,10 @@ export class Libp2pHost implements AsyncDisposable {
     return await this.connectionTo(peer).openStream(protocols, options);
   }
 
-  /** The round trip to a connected peer by `/ipfs/ping/1.0.0`, in milliseconds. @throws {P2pError} `peer_not_connected`, `ping_wrong_answer`, why the stream is gone */
+  /** The round trip to a connected peer by `/ipfs/ping/1.0.0`, in milliseconds. @throws {P2pError} `peer_not_connected`, `ping_wrong_answer`, `deadline`, why the stream is gone */
   async ping(peer: PeerRef, options: { signal?: AbortSignal } = {}): Promise<number> {
-    return await ping(this.connectionTo(peer), this.clock, this.#random, options.signal);
+    const { clock, streamDeadlineMs: deadlineMs } = this.#side;
+    return await ping(this.connectionTo(peer), { clock, random: this.#random, deadlineMs, ...options });
   }
 
   /** All connections, the oldest first. */

@@ -1,5 +1,5 @@
 import { abortError, P2pError } from "../../base/errors.ts";
-import type { Clock } from "../../base/clock.ts";
+import { abortable, type Clock, deadline } from "../../base/clock.ts";
 import type { Routines } from "../../base/routines.ts";
 import type { RemoteIdentity } from "../../security/libp2p_noise.ts";
 import type { Direction, Endpoint } from "../transport.ts";
@@ -23,7 +23,7 @@ export interface ConnectionHost extends MultistreamOffer {
   readonly buffers: LinkBuffers;
   /** Limits of each connection. */
   readonly yamuxLimits: YamuxLimits;
-  /** How long an inbound stream may take to agree on a protocol, and a released one to end. */
+  /** How long a stream may take to agree on a protocol, a released one to end, and a ping to be answered. */
   readonly streamDeadlineMs: number;
   /** The remote opened `stream` and agreed on its protocol. */
   serve(stream: Libp2pStream): void;
@@ -141,7 +141,7 @@ export class HostConnection implements AsyncDisposable {
   /**
    * Opens a stream. For one protocol it resolves at once, see {@link newStream}; of several the remote chooses first, in order of preference.
    *
-   * @throws {P2pError} `protocol_unsupported`, `streams_exhausted`, `connection_closing`, why the connection ended; `aborted`, or the signal's
+   * @throws {P2pError} `protocol_unsupported`, `deadline` if the remote has not chosen within the host's stream deadline, `streams_exhausted`, `connection_closing`, why the connection ended; `aborted`, or the signal's
    * reason if that is a {@link P2pError}.
    */
   async openStream(
@@ -152,25 +152,28 @@ export class HostConnection implements AsyncDisposable {
     if (signal?.aborted) throw abortError(signal, "Opening a stream");
     const stream = this.#newStream(new MultistreamDialer(typeof protocols === "string" ? [protocols] : protocols));
     if (stream.protocol !== "") return stream;
-    const abort = () => stream.reset(abortError(signal!, "Opening a stream"));
-    signal?.addEventListener("abort", abort, { once: true });
-    try {
-      await stream.negotiated();
-      return stream;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-    }
+    using limit = deadline(this.#host.clock, this.#host.streamDeadlineMs, "Opening a stream", signal);
+    limit.signal.addEventListener("abort", () => stream.reset(abortError(limit.signal, "Opening a stream")));
+    await stream.negotiated();
+    return stream;
   }
 
-  /** Yamux's ping: milliseconds until the answer. @throws {P2pError} `pings_exhausted`, `connection_closed` */
-  ping(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const start = this.#host.clock.now();
-      this.#yamux.ping((answered) => {
-        if (answered) resolve(this.#host.clock.now() - start);
-        else reject(new P2pError("connection_closed", "The connection ended before the ping was answered"));
-      });
+  /**
+   * Yamux's ping: milliseconds until the answer.
+   *
+   * @throws {P2pError} `deadline` without one within the host's stream deadline, `pings_exhausted`, `connection_closed`
+   */
+  async ping(): Promise<number> {
+    const { clock, streamDeadlineMs } = this.#host;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const start = clock.now();
+    this.#yamux.ping((answered) => {
+      if (answered) resolve();
+      else reject(new P2pError("connection_closed", "The connection ended before the ping was answered"));
     });
+    using limit = deadline(clock, streamDeadlineMs, "Ping");
+    await abortable(promise, limit.signal);
+    return clock.now() - start;
   }
 
   /**

@@ -25,7 +25,7 @@ export interface Libp2pHostOptions {
   announce?: readonly string[];
   /** How long connecting may take, and then how long securing may. @default {10000} */
   handshakeMs?: number;
-  /** How long a stream may make no progress while it agrees on a protocol or after its release. @default {10000} */
+  /** How long a stream may make no progress while it agrees on a protocol or after its release, and a ping go without an answer. @default {10000} */
   streamDeadlineMs?: number;
   /** Inbound connections that are not secured yet; further ones are closed at once. @default {128} */
   pendingInboundMax?: number;

@@ -1,5 +1,5 @@
 import { abortError, P2pError, ProtocolError } from "../../base/errors.ts";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, deadline } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
 import { ByteWriter } from "../../codec/byte_writer.ts";
 import type { HostConnection } from "./host_connection.ts";
@@ -37,19 +37,19 @@ export function answerPings(stream: Libp2pStream): void {
 /**
  * One round trip over `connection` by `/ipfs/ping/1.0.0`, in milliseconds.
  *
- * @throws {P2pError} `protocol_unsupported`, `ping_wrong_answer`, why the stream or the connection ended; `aborted`, or the signal's reason if that is a {@link P2pError}.
+ * @throws {P2pError} `protocol_unsupported`, `ping_wrong_answer`, `deadline` without an answer within `deadlineMs`, why the stream or the connection ended; `aborted`, or the signal's reason if that is a {@link P2pError}.
  */
 export async function ping(
   connection: HostConnection,
-  clock: Clock,
-  random: Random,
-  signal?: AbortSignal,
+  options: { clock: Clock; random: Random; deadlineMs: number; signal?: AbortSignal },
 ): Promise<number> {
+  const { clock, random, deadlineMs, signal } = options;
   const sent = random.fill(new Uint8Array(PING_BYTES));
   const stream = connection.newStream(PING);
-  const abort = () => stream.reset(abortError(signal!, "The ping"));
-  signal?.addEventListener("abort", abort, { once: true });
-  if (signal?.aborted) abort();
+  using limit = deadline(clock, deadlineMs, "Ping", signal);
+  const abort = () => stream.reset(abortError(limit.signal, "The ping"));
+  limit.signal.addEventListener("abort", abort);
+  if (limit.signal.aborted) abort();
   try {
     const start = clock.now();
     await stream.write(sent);
@@ -63,7 +63,6 @@ export async function ping(
     }
     return clock.now() - start;
   } finally {
-    signal?.removeEventListener("abort", abort);
     stream.release();
   }
 }

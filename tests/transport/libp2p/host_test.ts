@@ -2,6 +2,8 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import { P2pError } from "../../../src/base/errors.ts";
 import { Routines } from "../../../src/base/routines.ts";
 import type { Libp2pStream } from "../../../src/transport/libp2p/libp2p_stream.ts";
+import { VirtualClock } from "../../../src/sim/virtual_clock.ts";
+import { StoppableProxy } from "../_stoppable_proxy.ts";
 import { echo, host, listen, nextEvent, pattern, same, serveEcho } from "./_hosts.ts";
 
 Deno.test("Libp2pHost.dial() proves both ends to each other", async () => {
@@ -83,6 +85,26 @@ Deno.test("Libp2pHost.ping() and HostConnection.ping() measure the round trip", 
   await using b = host(2);
   const connection = await b.dial(listen(a));
   for (const ms of [await b.ping(a.peerId), await connection.ping()]) assert(ms >= 0);
+});
+
+Deno.test("Libp2pHost.ping(), HostConnection.ping() and openStream() give up on a remote that does not answer in time", async () => {
+  const clock = new VirtualClock();
+  await using a = host(1);
+  await using b = host(2, { clock, streamDeadlineMs: 3_000 });
+  await using proxy = new StoppableProxy(a.listen({ host: "127.0.0.1", port: 0 }).endpoint.port!);
+  const connection = await b.dial({ host: "127.0.0.1", port: proxy.port });
+  await connection.ping();
+  proxy.stop();
+  const codes: string[] = [];
+  const waits = [b.ping(connection), connection.ping(), connection.openStream(["/x", "/y"])]
+    .map((wait) => wait.catch((error) => codes.push(error.code)));
+  await clock.advance(2_999);
+  assertEquals(codes, []);
+  await clock.advance(1);
+  await Promise.all(waits);
+  assertEquals(codes, ["deadline", "deadline", "deadline"]);
+  await connection.close(new P2pError("test", "enough"));
+  assertEquals([connection.streamCount, clock.pending], [0, 0]);
 });
 
 Deno.test("HostConnection.identify() tells what the remote serves, and is pushed when that changes", async () => {
