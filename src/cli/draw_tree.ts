@@ -103,7 +103,8 @@ function growTree(root: Head, n: number, spread: Spread, linesMax: number): { co
       reached[child.offset] = 1;
       copies ||= child.copy;
     }
-    head.below = { heads, leaves };
+    // A reader looks for places in the ring; a leaf's place in the order of sending changes nothing.
+    head.below = { heads, leaves: leaves.sort((a, b) => a.offset - b.offset) };
     queue.push(...heads);
   }
   return { complete: true, copies };

@@ -22,7 +22,7 @@ export function renderReport(
   const { linesMax, payloadBytes } = options;
   const { validators, mode, broadcasts } = report;
   const paint = palette(io);
-  const drawn = drawTree(mode, validators, { linesMax, columns: io.columns, paint });
+  const drawn = drawTree(mode, validators, { linesMax, columns: linesMax === Infinity ? Infinity : io.columns, paint });
   const cut = paint.yellow("Heads with ... send more; --full draws everything\n");
   return [
     `${paint.bold(`RainTree, ${mode} mode: ${counted(validators, "validator")} on real TCP sockets`)}\n`,

@@ -4,7 +4,7 @@ import type { Command } from "./command.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { type Flag, parseFlags, UsageError } from "./flags.ts";
 import type { Io } from "./io.ts";
-import { palette, table } from "./terminal.ts";
+import { counted, palette, table } from "./terminal.ts";
 
 /** The largest network simulated: what RainTree is meant to reach, ten times. */
 const NODES_MAX = 10_000_000;
@@ -61,6 +61,8 @@ export interface SimReport {
   mode: TreeMode;
   /** Messages over the network. */
   messages: number;
+  /** Nodes that have the message in the end, the originator included. */
+  reached: number;
   /** Hops until the last node that is reached has its first copy. */
   depth: number;
   /** The most that one node receives. */
@@ -71,11 +73,13 @@ export interface SimReport {
   elapsedMs: number;
 }
 
-function simReport({ nodes, mode, messages, depth, reads, writes }: ArithmeticBroadcast, elapsedMs: number): SimReport {
+function simReport(broadcast: ArithmeticBroadcast, elapsedMs: number): SimReport {
+  const { nodes, mode, messages, missed, depth, reads, writes } = broadcast;
   return {
     nodes,
     mode,
     messages,
+    reached: nodes - missed,
     depth,
     reads: { max: most(reads) },
     writes: { max: most(writes) },
@@ -85,17 +89,17 @@ function simReport({ nodes, mode, messages, depth, reads, writes }: ArithmeticBr
 
 function renderSim({ missed, reads, writes }: ArithmeticBroadcast, report: SimReport, io: Io): string {
   const { bold, dim, green, red } = palette(io);
-  const { nodes, mode, messages, depth, elapsedMs } = report;
-  const coverage = `${nodes - missed} of ${nodes}`;
+  const { nodes, mode, messages, reached, depth, elapsedMs } = report;
+  const coverage = `${reached} of ${nodes}`;
   const rows: [string, string][] = [
-    ["messages", `${messages} for ${nodes - 1} deliveries`],
+    ["messages", `${messages} for ${counted(reached - 1, "delivery", "deliveries")}`],
     ["reached", missed > 0 ? red(coverage) : green(coverage)],
-    ["depth", `${depth} hops, ceil(log3 N) is ${maxLevels(nodes)}`],
+    ["depth", `${counted(depth, "hop")}, ceil(log3 N) is ${maxLevels(nodes)}`],
     ["most read", `${report.reads.max} by one node`],
     ["most written", `${report.writes.max} by one node`],
   ];
   return [
-    `${bold(`One ${mode} broadcast over ${nodes} ${nodes === 1 ? "node" : "nodes"}, by arithmetic`)}\n\n`,
+    `${bold(`One ${mode} broadcast over ${counted(nodes, "node")}, by arithmetic`)}\n\n`,
     rows.map(([what, value]) => `${what.padEnd(14)}${value}\n`).join(""),
     `\n${bold("Load per node")}\n${renderLoad(reads, writes)}`,
     dim(`\n${elapsedMs} ms\n`),

@@ -6,7 +6,7 @@ import { drawTree } from "./draw_tree.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { type Flag, parseFlags, parseInteger, UsageError } from "./flags.ts";
 import type { Io } from "./io.ts";
-import { type Column, type Palette, palette, table } from "./terminal.ts";
+import { type Column, counted, type Palette, palette, table } from "./terminal.ts";
 
 /** The largest network drawn: what RainTree is meant to reach. */
 const NODES_MAX = 1_000_000;
@@ -28,7 +28,7 @@ const flags: readonly Flag[] = [
   { name: "full", summary: "Draw and list everything, however long" },
 ];
 
-/** `tree N`: one broadcast drawn, and the expected network reads and writes of every node: the test generator of seeds/004. */
+/** `tree N`: one broadcast drawn, and the expected network reads and writes of every node: the test generator of Pocket's P2P module README. */
 export const command: Command = {
   name: "tree",
   summary: "Draw the tree of one broadcast and what every node is expected to read and write",
@@ -96,17 +96,17 @@ export function treeReport(n: number, originator: number): TreeReport {
 
 function renderTree(mode: TreeMode, n: number, originator: number, linesMax: number, io: Io): string {
   const paint = palette(io);
-  const drawn = drawTree(mode, n, { originator, linesMax, columns: io.columns, paint });
+  const full = linesMax === Infinity;
+  const drawn = drawTree(mode, n, { originator, linesMax, columns: full ? Infinity : io.columns, paint });
   const expected = expectedTraffic(mode, n, [originator]);
   const missed = expected.reads.flatMap((reads, node) => reads === 0 && node !== originator ? [node] : []);
-  const nodes = `${n} ${n === 1 ? "node" : "nodes"}`;
-  const parts = [`${paint.bold(`One ${mode} broadcast over ${nodes}`)}\n\n${drawn.text}`];
+  const parts = [`${paint.bold(`One ${mode} broadcast over ${counted(n, "node")}`)}\n\n${drawn.text}`];
   if (drawn.copies) parts.push(paint.dim("= marks a second copy: passed on, but not delivered again\n"));
   if (!drawn.complete) parts.push(paint.yellow("Heads with ... send more; --full draws everything\n"));
   parts.push(`\n${paint.bold("Expected network reads and writes")}\n`);
   parts.push(renderTable(expected, new Set(missed), linesMax, io.columns, paint));
-  parts.push(`\n${renderTotals(mode, n, expected, missed.length, paint)}`);
-  if (missed.length > 0) parts.push(renderMissed(missed, n, io.columns, paint));
+  parts.push(`\n${renderTotals(mode, expected, { n, missed: missed.length, full, paint })}`);
+  if (missed.length > 0) parts.push(renderMissed(missed, n, full ? Infinity : io.columns, paint));
   return parts.join("");
 }
 
@@ -140,18 +140,27 @@ function renderTable(
   return rest > 0 ? `${text}${paint.yellow(`and ${rest} more; --full lists them\n`)}` : text;
 }
 
-function renderTotals(mode: TreeMode, n: number, expected: ExpectedTraffic, missed: number, paint: Palette): string {
+interface TotalsOptions {
+  n: number;
+  /** How many nodes are never reached. */
+  missed: number;
+  /** Whether all offsets are listed. */
+  full: boolean;
+  paint: Palette;
+}
+
+function renderTotals(mode: TreeMode, expected: ExpectedTraffic, { n, missed, full, paint }: TotalsOptions): string {
   const coverage = `${n - missed} of ${n}`;
   const offsets = mode === "exact" ? exactOffsets(n) : classicOffsets(n);
   const rows: [string, string][] = [
-    ["messages", `${expected.messages} for ${n - 1} deliveries`],
+    ["messages", `${expected.messages} for ${counted(n - 1 - missed, "delivery", "deliveries")}`],
     ["reached", missed > 0 ? paint.red(coverage) : paint.green(coverage)],
     mode === "exact" ? ["hops", String(segmentDepth(n))] : ["levels", String(maxLevels(n))],
     [
       "connections",
       offsets.length === 0
         ? "none"
-        : `${offsets.length} to send on, whoever broadcasts: to ring offsets ${listed(offsets)}`,
+        : `${offsets.length} to send on, whoever broadcasts: to ring offsets ${listed(offsets, full ? Infinity : 8)}`,
     ],
   ];
   return `${paint.bold("Totals")}\n${rows.map(([what, value]) => `${what.padEnd(13)}${value}\n`).join("")}`;
@@ -159,13 +168,15 @@ function renderTotals(mode: TreeMode, n: number, expected: ExpectedTraffic, miss
 
 function renderMissed(missed: number[], n: number, columns: number, paint: Palette): string {
   const fit = Math.floor(columns / (String(n).length + 2)) - 2;
-  return `\n${paint.red(paint.bold(`${missed.length} of ${n} nodes are never reached`))}\n` +
+  return `\n${
+    paint.red(paint.bold(`${missed.length} of ${n} nodes ${missed.length === 1 ? "is" : "are"} never reached`))
+  }\n` +
     `${paint.red(listed(missed, fit))}\n` +
     "The published formula rounds each target down on its own, so some places in the ring are nobody's target.\n" +
     "Pocket V1 leaves them to its redundancy and clean-up layers; exact mode reaches every node by itself.\n";
 }
 
-function listed(numbers: number[], most = 8): string {
+function listed(numbers: number[], most: number): string {
   const shown = numbers.slice(0, most).join(", ");
   return numbers.length > most ? `${shown}, ...` : shown;
 }

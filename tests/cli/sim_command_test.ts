@@ -17,6 +17,7 @@ Deno.test("sim --arithmetic --json prints one object with exactly the fields tha
     nodes: 1_000_000,
     mode: "exact",
     messages: 999_999,
+    reached: 1_000_000,
     depth: 13,
     reads: { max: 1 },
     writes: { max: 25 },
@@ -47,6 +48,13 @@ Deno.test("sim --arithmetic prints depth, coverage and the load per node for peo
   for (const column of [1, 2]) {
     assertEquals(load.reduce((nodes, row) => nodes + Number(row[column]), 0), 27, "every node is in one class");
   }
+});
+
+Deno.test("sim --arithmetic counts as deliveries what is reached, not what should be", async () => {
+  const { out } = await sim("--arithmetic --nodes 24 --mode classic");
+  assertStringIncludes(out, "messages      26 for 14 deliveries\nreached       15 of 24\n");
+  assertEquals(JSON.parse((await sim("--arithmetic --nodes 24 --mode classic --json")).out).reached, 15);
+  assertStringIncludes((await sim("--arithmetic --nodes 2")).out, "1 for 1 delivery\n");
 });
 
 Deno.test("sim refuses to run without --arithmetic and says that nothing else exists yet", async () => {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { Clock } from "../../src/base/clock.ts";
-import { palette, Progress, table } from "../../src/cli/terminal.ts";
+import { counted, palette, Progress, table } from "../../src/cli/terminal.ts";
 import { fakeIo } from "./fake_io.ts";
 
 Deno.test("table() aligns columns, and colours take no room", () => {
@@ -14,6 +14,16 @@ Deno.test("table() aligns columns, and colours take no room", () => {
 
 Deno.test("table() of no rows is its titles", () => {
   assertEquals(table([{ title: "node" }, { title: "reads" }], []), "node  reads\n");
+});
+
+Deno.test("table() takes more rows than a call takes arguments", () => {
+  const text = table([{ title: "node" }], new Array(200_000).fill(["longest cell"]));
+  assertEquals(text.length, 5 + 200_000 * 13);
+});
+
+Deno.test("counted() counts one in the singular", () => {
+  assertEquals([counted(1, "node"), counted(0, "node")], ["1 node", "0 nodes"]);
+  assertEquals(counted(2, "delivery", "deliveries"), "2 deliveries");
 });
 
 /** A clock whose single timer the test fires. */

@@ -124,6 +124,23 @@ Deno.test("tree N draws part of a large tree and says so", async () => {
   }
 });
 
+Deno.test("tree N --full lists everything: every row, every place never reached, every offset, every leaf", async () => {
+  const printed = await tree("1000 --full --mode classic");
+  assertEquals(printed.includes("..."), false, "something is left out");
+  const { classic: { missed } } = JSON.parse(await tree("1000 --json"));
+  assertStringIncludes(printed, `\n${missed.join(", ")}\n`);
+  assertEquals((await tree("5000 --full")).includes("..."), false, "something is left out");
+});
+
+Deno.test("tree N counts as deliveries what is reached, and one of them in the singular", async () => {
+  assertStringIncludes(await tree("24 --mode classic"), "messages     26 for 14 deliveries\nreached      15 of 24\n");
+  assertStringIncludes(await tree("2"), "messages     1 for 1 delivery\n");
+});
+
+Deno.test("tree N draws leaves in ring order", async () => {
+  assertStringIncludes(await tree("30"), "└─ 1, 2, 3\n");
+});
+
 Deno.test("tree colours only a terminal without NO_COLOR", async () => {
   assertStringIncludes(await tree("9", { terminal: true }), "\x1b[");
   assertEquals(await tree("9", { terminal: true, noColor: true }), await tree("9"));
