@@ -9,16 +9,23 @@ import { HeldMessages } from "./held_messages.ts";
 import type { HostConnection } from "./libp2p/host_connection.ts";
 import type { Libp2pStream } from "./libp2p/libp2p_stream.ts";
 import type { Libp2pHost } from "./libp2p/host.ts";
+import { LINGER_MS } from "./libp2p/link.ts";
 import type { RawConnection } from "./libp2p/raw_connection.ts";
 import type { NodeInfo } from "./node_info.ts";
 import { PocketV1Bridge } from "./pocket_v1_bridge.ts";
 import type { Direction, Endpoint, HandshakeOptions } from "./transport.ts";
 
-/** Our own protocol: one long-lived stream per peer and direction, full of frames. (spec/wire.md section 2) */
+/** Our own protocol: one long-lived stream per peer and direction, full of frames. */
 export const CHANNEL_PROTOCOL = "/raintree/channel/1";
 
 /** How far a peer may send ahead of our read routine on its channel stream. */
 const WINDOW_BYTES = 4 << 20;
+
+/** How long an orderly end may take in all, as that of a connection does, since a node's stop adds its socket's drain to it. */
+const CLOSE_MS = LINGER_MS;
+
+/** How much of that a V1 peer may take for the messages on the way; the rest is for the goodbye. */
+const FINISH_MS = 750;
 
 /** What a {@link ChannelLink} needs of its transport. */
 export interface ChannelLinkHost {
@@ -117,8 +124,10 @@ export class ChannelLink implements FrameLink {
 
   async close(reason?: P2pError): Promise<void> {
     if (this.#connection === undefined) return this.#raw.close(reason);
-    if (reason === undefined) await this.#v1?.finish();
-    await this.#connection.close(reason);
+    const { clock } = this.#transport.host;
+    const start = clock.now();
+    if (reason === undefined) await this.#v1?.finish(FINISH_MS);
+    await this.#connection.close(reason, { lingerMs: Math.max(0, CLOSE_MS - (clock.now() - start)) });
   }
 
   /** Called before anything that came on the connection is served. */

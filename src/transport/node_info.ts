@@ -13,7 +13,7 @@ export const POCKET_V1_VERSION = 0;
 const ENTRIES_MAX = 64;
 const TEXT_LENGTH_MAX = 256;
 
-/** What a node says of itself in the handshake, after its key is proven (spec/module.md section 3). */
+/** What a node says of itself in the handshake, after its key is proven. */
 export interface NodeInfo {
   /** Version of `/raintree/channel`; peers of another are refused with `handshake_wrong_version`. */
   readonly version: number;

@@ -28,9 +28,6 @@ const TAKE_BYTES = 64 * 1024;
 /** Credit that never runs out: the streams under way are the bound. */
 const ENDLESS = Number.MAX_SAFE_INTEGER;
 
-/** How long an orderly end waits for the peer to take what was accepted for it. */
-const LINGER_MS = 1_000;
-
 /** What a {@link PocketV1Bridge} stands between. */
 export interface PocketV1BridgeOptions {
   /** Sends the messages. */
@@ -105,9 +102,9 @@ export class PocketV1Bridge {
     if (held.has(channel) || !this.#accept(channel, message)) return held.hold(channel, message);
   }
 
-  /** Resolves when everything that was taken from the socket has gone to the peer, within a second. Idempotent. */
-  finish(): Promise<void> {
-    return this.#finishing ??= this.#finish();
+  /** Resolves when everything that was taken from the socket has gone to the peer, at the latest `ms` after the first call. */
+  finish(ms: number): Promise<void> {
+    return this.#finishing ??= this.#finish(ms);
   }
 
   /** The connection is gone. */
@@ -116,11 +113,11 @@ export class PocketV1Bridge {
     this.#idle?.();
   }
 
-  async #finish(): Promise<void> {
+  async #finish(ms: number): Promise<void> {
     if (this.#isIdle) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#idle = resolve;
-    const cancel = this.#options.host.clock.after(LINGER_MS, resolve);
+    const cancel = this.#options.host.clock.after(ms, resolve);
     await promise;
     cancel();
   }

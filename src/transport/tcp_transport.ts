@@ -28,7 +28,7 @@ export interface TcpTransportOptions {
   messageProtocols?: ReadonlyMap<number, string>;
 }
 
-/** The libp2p stack as a {@link Transport}: Noise, yamux, and our frames on `/raintree/channel/1`. (spec/wire.md section 2) */
+/** The libp2p stack as a {@link Transport}: Noise, yamux, and our frames on `/raintree/channel/1`. */
 export class TcpTransport implements Transport, ChannelLinkHost {
   readonly protocols: readonly string[] = ["tcp"];
   /** The host under it, for protocols of the application's own. */

@@ -18,7 +18,7 @@ export interface Endpoint {
 }
 
 /**
- * Makes and accepts {@link Connection}s between {@link Endpoint}s. Knows no peers. (ADR-062, spec/module.md section 3.)
+ * Makes and accepts {@link Connection}s between {@link Endpoint}s. Knows no peers. ([Tendermint ADR-062](https://github.com/tendermint/tendermint/blob/main/docs/architecture/adr-062-p2p-abstractions.md).)
  * Every implementation passes the suite in `tests/transport/conformance.ts`.
  */
 export interface Transport extends AsyncDisposable {

@@ -8,7 +8,9 @@ import { MESSAGE_COST } from "../../src/transport/control_frame.ts";
 import type { HostConnection } from "../../src/transport/libp2p/host_connection.ts";
 import { Libp2pHost } from "../../src/transport/libp2p/host.ts";
 import { handleMessages, sendMessage } from "../../src/transport/libp2p/one_message_stream.ts";
+import { VirtualClock } from "../../src/sim/virtual_clock.ts";
 import { TcpTransport } from "../../src/transport/tcp_transport.ts";
+import { StoppableProxy } from "./_stoppable_proxy.ts";
 import { FrameTester, handshaken, TestNode, type TransportKit, until, within } from "./_nodes.ts";
 
 const RAINTREE = "pokt/raintree/v1.0.0";
@@ -118,7 +120,7 @@ Deno.test("a V1 peer that resets a message loses that one, one that serves the p
   await until("closed", () => socket.state === "closed");
 });
 
-Deno.test("an orderly close sends to a V1 peer what it has accepted, and waits a second for one that does not take it", async () => {
+Deno.test("an orderly close sends to a V1 peer what it has accepted, and does not wait for ever for one that does not take it", async () => {
   await using node = new TestNode(kit, 1);
   let taken = 0;
   const peer = await v1Peer(node, (host) => handleMessages(host, RAINTREE, {}, () => void taken++));
@@ -134,6 +136,31 @@ Deno.test("an orderly close sends to a V1 peer what it has accepted, and waits a
   stuck.offer(CHANNEL, new Uint8Array(100));
   await within("close", stuck.close());
   assertEquals(stuck.state, "closed");
+});
+
+Deno.test("an orderly close of a V1 peer that has stopped takes a second in all", async () => {
+  const clock = new VirtualClock();
+  await using node = new TestNode({
+    ...kit,
+    create: (key, routines) =>
+      new TcpTransport({ key, routines, clock, messageProtocols: new Map([[CHANNEL, RAINTREE]]) }),
+  }, 1);
+  const { port } = await node.listen();
+  await using proxy = new StoppableProxy(port!);
+  await using host = new Libp2pHost({ key: NodeKey.generate() });
+  handleMessages(host, RAINTREE, {}, () => {});
+  const dialling = host.dial(`/ip4/127.0.0.1/tcp/${proxy.port}`);
+  const { socket } = await openSocket(node, 1 << 16);
+  const connection = await dialling;
+  proxy.stop();
+  assertEquals(socket.offer(CHANNEL, new Uint8Array(100)), "accepted");
+  const closed = socket.close();
+  await clock.advance(999);
+  assertEquals(socket.state, "closing");
+  await clock.advance(1);
+  await within("close", closed);
+  assertEquals([socket.state, clock.pending], ["closed", 0]);
+  await connection.close(new P2pError("test", "enough"));
 });
 
 Deno.test("a peer that speaks our protocol sends no V1 messages, and a V1 peer opens no channel stream", async () => {

@@ -207,11 +207,11 @@ export class HostConnection implements AsyncDisposable {
   }
 
   /**
-   * Without a reason: sends what was written, says goodbye and closes, within a second. With a reason: resets all streams with it
-   * and closes at once. Idempotent; resolves when both routines have ended.
+   * Without a reason: sends what was written, says goodbye and closes, within `lingerMs`, by default a second. With a reason: resets all streams with it
+   * and closes at once, within a second if it takes the remote so long to be told. Idempotent; resolves when both routines have ended.
    */
-  close(reason?: P2pError): Promise<void> {
-    return this.#link.close(reason);
+  close(reason?: P2pError, options: { lingerMs?: number } = {}): Promise<void> {
+    return this.#link.close(reason, options.lingerMs);
   }
 
   /** Like {@link close}. */

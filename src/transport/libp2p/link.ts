@@ -40,8 +40,8 @@ const TURN_BYTES = 128 * 1024;
  */
 const SMALL_READ_BYTES = 8 * 1024;
 
-/** How long an end waits for the remote to take the last bytes, and an orderly one for it to end too. */
-const LINGER_MS = 1_000;
+/** How long an end waits at most for the remote to take the last bytes, and an orderly one for it to end too. */
+export const LINGER_MS = 1_000;
 
 /**
  * A secured TCP connection under a yamux session: one read routine and one write routine.
@@ -97,16 +97,16 @@ export class Link {
   }
 
   /**
-   * Without a reason: sends what is queued and a go-away, ends our direction and waits for the remote to do likewise, one
-   * second at most. With a reason: resets everything at once and tells the remote why, if the socket takes that within a
+   * Without a reason: sends what is queued and a go-away, ends our direction and waits for the remote to do likewise, for
+   * `lingerMs` at most, one second unless told otherwise. With a reason: resets everything at once and tells the remote why, if the socket takes that within a
    * second. Idempotent; resolves when both routines have ended.
    */
-  async close(reason?: P2pError): Promise<void> {
+  async close(reason?: P2pError, lingerMs: number = LINGER_MS): Promise<void> {
     if (reason !== undefined) this.#fail(reason);
     else if (!this.#draining && !this.#ended) {
       this.#draining = true;
       this.#session.goAway();
-      this.#limit();
+      this.#limit(lingerMs);
       this.wake();
     }
     await this.#running;
@@ -177,14 +177,14 @@ export class Link {
     this.#session.goAway(reason);
     this.#session.close(reason);
     if (this.#writing || this.#finished) return this.#end(reason);
-    this.#limit();
+    this.#limit(LINGER_MS);
     this.wake();
   }
 
   // Every end that waits for the socket comes here: it may take nothing any more.
-  #limit(): void {
-    this.#linger ??= this.#clock.after(LINGER_MS, () => {
-      const stuck = `The remote did not take everything within ${LINGER_MS} ms of closing`;
+  #limit(ms: number): void {
+    this.#linger ??= this.#clock.after(ms, () => {
+      const stuck = `The remote did not take everything within ${ms} ms of closing`;
       this.#end(this.#failed ?? (this.#finished ? undefined : new P2pError("close_timeout", stuck)));
     });
   }

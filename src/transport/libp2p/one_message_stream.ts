@@ -7,7 +7,7 @@ import type { Libp2pStream } from "./libp2p_stream.ts";
 import { ReceiveQueue } from "./receive_queue.ts";
 
 /**
- * Sends one message as Pocket does: a stream of its own, whose bytes to the end are the message. (spec/wire.md section 2)
+ * Sends one message as Pocket does: a stream of its own, whose bytes to the end are the message.
  * The opening of the stream, the proposal of the protocol and the message go out in one socket write, the end when the remote
  * has agreed. `message` must not change before this resolves.
  *

@@ -52,7 +52,7 @@ const CONTROL_BYTES_MAX = 64 * 1024;
  * The yamux multiplexer as a state machine: {@link receive} takes plaintext as it comes, {@link compose} appends the frames
  * to be sent. Streams with something to send take turns of {@link QUANTUM_BYTES}; pings, answers and resets go first.
  * A handler that does not consume stops its own stream's sender at the end of that stream's window, and no other.
- * (hashicorp/yamux spec.md; spec/wire.md section 2.)
+ * (hashicorp/yamux, spec.md.)
  */
 export class Yamux implements YamuxStreamOwner {
   readonly #events: YamuxEvents;

@@ -64,7 +64,7 @@ export interface MemoryTransportOptions {
   routines?: Routines;
 }
 
-/** In-process connections for tests and simulation: same interface, same semantics, no cryptography (spec/wire.md section 5). */
+/** In-process connections for tests and simulation: same interface, same semantics, no cryptography. */
 export class MemoryTransport implements Transport {
   readonly protocols: readonly string[] = ["memory"];
   readonly #network: MemoryNetwork;
