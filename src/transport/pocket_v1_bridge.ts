@@ -54,7 +54,7 @@ interface Outgoing {
 /**
  * Lets a Pocket V1 node look like one of ours: messages that the socket frames go out one a stream, a stream's message comes in as frames, pings
  * become libp2p pings. A message that the peer refuses is lost, alone: one that it does not take within the host's stream deadline ends the
- * connection. (spec/wire.md section 2, "Our protocols on top")
+ * connection.
  */
 export class PocketV1Bridge {
   readonly #options: PocketV1BridgeOptions;

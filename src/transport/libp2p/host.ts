@@ -29,12 +29,11 @@ interface Served {
 
 /**
  * A libp2p host over TCP in pure TypeScript: listens, dials, serves protocols and opens streams. Noise and yamux under
- * it, identify and ping always served. (spec/wire.md section 2)
+ * it, identify and ping always served.
  *
  * @example
  * ```ts
- * import { NodeKey } from "../../identity/node_key.ts";
- * import { Libp2pHost } from "./host.ts";
+ * import { Libp2pHost, NodeKey } from "@raintree/p2p/transport";
  *
  * await using server = new Libp2pHost({ key: NodeKey.generate() });
  * server.handle("/hello/1.0.0", async (stream) => {

@@ -1,5 +1,6 @@
 import { P2pError, ProtocolError } from "../../base/errors.ts";
 import { ByteWriter } from "../../codec/byte_writer.ts";
+import { concat } from "../../codec/concat.ts";
 import { readVarint } from "../../codec/varint.ts";
 
 /** What both sides say first. */
@@ -186,14 +187,7 @@ class LineReader {
   push(chunk: Uint8Array): void {
     const kept = this.#bytes.subarray(this.#at);
     this.#at = 0;
-    if (kept.length === 0) {
-      this.#bytes = chunk;
-      return;
-    }
-    const joined = new Uint8Array(kept.length + chunk.length);
-    joined.set(kept);
-    joined.set(chunk, kept.length);
-    this.#bytes = joined;
+    this.#bytes = kept.length === 0 ? chunk : concat([kept, chunk]);
   }
 
   rest(): Uint8Array {

@@ -1,3 +1,5 @@
+import { concat } from "../../codec/concat.ts";
+
 /** Blocks into which small chunks are gathered are at most this long. */
 const BLOCK_BYTES_MAX = 16 * 1024;
 
@@ -41,15 +43,7 @@ export class ReceiveQueue {
 
   /** Everything as one array; empty if there is nothing. */
   takeAll(): Uint8Array {
-    let whole = this.#chunks[0] ?? new Uint8Array(0);
-    if (this.#chunks.length > 1) {
-      whole = new Uint8Array(this.#bytes);
-      let at = 0;
-      for (const chunk of this.#chunks) {
-        whole.set(chunk, at);
-        at += chunk.length;
-      }
-    }
+    const whole = this.#chunks.length === 1 ? this.#chunks[0] : concat(this.#chunks);
     this.clear();
     return whole;
   }

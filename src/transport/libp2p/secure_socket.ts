@@ -1,5 +1,6 @@
 import { P2pError, ProtocolError } from "../../base/errors.ts";
 import { ByteWriter } from "../../codec/byte_writer.ts";
+import { concat } from "../../codec/concat.ts";
 import type { Address } from "../../identity/address.ts";
 import {
   Libp2pHandshake,
@@ -199,11 +200,7 @@ async function readSome(socket: TcpSocket): Promise<Uint8Array> {
 }
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  if (first.length === 0) return second;
-  const whole = new Uint8Array(first.length + second.length);
-  whole.set(first);
-  whole.set(second, first.length);
-  return whole;
+  return first.length === 0 ? second : concat([first, second]);
 }
 
 function offer(protocol: string): { supports(asked: string): boolean; list(): string[] } {
