@@ -39,13 +39,18 @@ const files: SourceFile[] = [];
 await readFolder("src/");
 
 async function readFolder(folder: string): Promise<void> {
+  for await (const path of scripts(folder)) {
+    const text = await Deno.readTextFile(new URL(path, root));
+    files.push({ path, floor: path.split("/")[1], text, code: withoutComments(text) });
+  }
+}
+
+/** The paths of all TypeScript files in a folder and those below. */
+async function* scripts(folder: string): AsyncGenerator<string> {
   for await (const entry of Deno.readDir(new URL(folder, root))) {
     const path = folder + entry.name;
-    if (entry.isDirectory) await readFolder(`${path}/`);
-    else if (path.endsWith(".ts")) {
-      const text = await Deno.readTextFile(new URL(path, root));
-      files.push({ path, floor: path.split("/")[1], text, code: withoutComments(text) });
-    }
+    if (entry.isDirectory) yield* scripts(`${path}/`);
+    else if (path.endsWith(".ts")) yield path;
   }
 }
 
@@ -55,6 +60,14 @@ function withoutComments(text: string): string {
     /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|\/\/[^\n]*|\/\*[\s\S]*?\*\//g,
     (_match, kept) => kept ?? "",
   );
+}
+
+/** The comments of a file, strings that look like one left out. */
+function comments(text: string): string[] {
+  const found = text.matchAll(
+    /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|(\/\/[^\n]*|\/\*[\s\S]*?\*\/)/g,
+  );
+  return [...found].flatMap(([, comment]) => comment ?? []);
 }
 
 /** Every module a file names: static, dynamic and type imports, re-exports, `import("...")` in types. */
@@ -136,6 +149,23 @@ Deno.test(`floors: no file is longer than ${LINES_MAX} lines`, () => {
   const long = files.map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }))
     .filter(({ lines }) => lines > LINES_MAX);
   assertEquals(long, []);
+});
+
+Deno.test("floors: a file that a comment names is in the project", async () => {
+  const wrong: string[] = [];
+  for (const folder of ["src/", "tests/", "bench/", "examples/"]) {
+    for await (const path of scripts(folder)) {
+      const text = comments(await Deno.readTextFile(new URL(path, root))).join("\n");
+      const named = text.matchAll(
+        /(?<![\w./:@-])(?:src|tests|bench|examples|docs|seeds|spec|shared|vectors)\/[\w./-]*\w/g,
+      );
+      for (const [name] of named) {
+        const found = await Deno.stat(new URL(name, root)).catch(() => undefined);
+        if (found === undefined) wrong.push(`${path} names ${name}`);
+      }
+    }
+  }
+  assertEquals(wrong, []);
 });
 
 Deno.test("floors: mod.ts files only re-export", () => {

@@ -4,8 +4,8 @@ import { varintLength, writeVarint } from "./varint.ts";
 
 /**
  * One frame of `/raintree/channel/1`: varint length of what follows, varint channel ID, one byte of flags, body.
- * (spec/wire.md section 2.) A longer message travels as several frames, all but the last flagged {@link MORE}, so
- * that another channel's frames pass between them.
+ * A longer message travels as several frames, all but the last flagged {@link MORE}, so that another channel's frames
+ * pass between them.
  */
 export const FRAME_BODY_BYTES_MAX = 64 * 1024;
 

@@ -35,7 +35,7 @@ export interface Bootstrapped {
 const HEIGHT_BYTES_MAX = 1024;
 
 /**
- * Asks bootstrap nodes for the peers to start with (spec/module.md section 1), all of them at once; the first good answer counts. Each is asked
+ * Asks bootstrap nodes for the peers to start with, all of them at once; the first good answer counts. Each is asked
  * for `GET /livez` (is it healthy), then `GET /height` (`{ "height": 7 }`), then `GET /peerstore?height=7` (see {@link readPeerList}). One that is
  * unreachable, unhealthy, or answers with anything else is skipped with a warning.
  *

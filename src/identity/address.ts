@@ -3,7 +3,7 @@ import { P2pError } from "../base/errors.ts";
 
 /**
  * Who a node is: the first 20 bytes of SHA-256 of its 32-byte Ed25519 public key, as 40 lower-case hex digits.
- * Pocket's address and Tendermint's node ID alike (spec/wire.md section 1).
+ * Pocket's address and Tendermint's node ID alike.
  */
 export type Address = string;
 

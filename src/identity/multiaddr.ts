@@ -7,7 +7,7 @@ import { parsePeerId, type PeerId, peerIdFromBytes, peerIdToBytes } from "./peer
 /** How a multiaddr names its host: an IP address, or a DNS name to be resolved to any, an IPv4 or an IPv6 address. */
 export type MultiaddrHost = "ip4" | "ip6" | "dns" | "dns4" | "dns6";
 
-/** A libp2p TCP address `/ip4|ip6|dns|dns4|dns6/<host>/tcp/<port>[/p2p/<peer ID>]`, taken apart. (multiformats "multiaddr"; spec/wire.md section 1) */
+/** A libp2p TCP address `/ip4|ip6|dns|dns4|dns6/<host>/tcp/<port>[/p2p/<peer ID>]`, taken apart. (multiformats "multiaddr") */
 export interface Multiaddr {
   /** What `host` is. */
   readonly kind: MultiaddrHost;

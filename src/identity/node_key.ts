@@ -32,12 +32,12 @@ const SMALL_ORDER = new Set([
 const PRIVATE_HEX = /^(?:[0-9a-fA-F]{64}){1,2}$/;
 
 /**
- * The one Ed25519 key of a node: its address and peer ID follow from it, and it signs. (spec/wire.md section 1)
+ * The one Ed25519 key of a node: its address and peer ID follow from it, and it signs.
  * Printing or serialising it never shows the secret; only {@link privateHex} does.
  *
  * @example
  * ```ts
- * import { NodeKey } from "./node_key.ts";
+ * import { NodeKey } from "@raintree/p2p";
  * const key = NodeKey.generate();
  * const message = new TextEncoder().encode("height 7");
  * if (!NodeKey.verify(key.publicKey, message, key.sign(message))) throw new Error("unreachable");

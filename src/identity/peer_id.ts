@@ -6,7 +6,7 @@ import { type Address, addressOf } from "./address.ts";
 
 /**
  * Who a libp2p node is, as text: the base58btc of a multihash of its protobuf-encoded public key. `12D3KooW...` for an Ed25519
- * key, which stands in it as a whole; `Qm...` or `16Uiu2...` for other kinds. (libp2p peer ID specification; spec/wire.md section 1)
+ * key, which stands in it as a whole; `Qm...` or `16Uiu2...` for other kinds. (libp2p peer ID specification)
  */
 export type PeerId = string;
 

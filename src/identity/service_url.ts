@@ -1,7 +1,7 @@
 import { P2pError } from "../base/errors.ts";
 import { bracketed, parseHost } from "./host.ts";
 
-/** Where a node serves, as Pocket's actors publish it: `host:port`, taken apart. (spec/wire.md section 1) */
+/** Where a node serves, as Pocket's actors publish it: `host:port`, taken apart. */
 export interface ServiceUrl {
   /** IP address (IPv6 without brackets) or DNS name, lower case; never resolved here. */
   readonly host: string;

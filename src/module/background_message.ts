@@ -4,7 +4,7 @@ import type { MessageCodec } from "../router/codec.ts";
 
 /**
  * What the direct channel carries, the same bytes as on Pocket V1's `pokt/background/v1.0.0`: `BackgroundMessage { bytes data = 1; }`, whose data is an
- * encoded `PocketEnvelope` (spec/wire.md section 2). Decoding throws a `ProtocolError` as `decodeEnvelope` does, also for a message without data.
+ * encoded `PocketEnvelope`. Decoding throws a `ProtocolError` as `decodeEnvelope` does, also for a message without data.
  */
 export const backgroundMessageCodec: MessageCodec<PocketEnvelope> = {
   encode: (envelope) => new ProtoWriter().bytes(1, encodeEnvelope(envelope)).finish(),

@@ -2,7 +2,7 @@ import type { NodeKey } from "../identity/node_key.ts";
 
 /**
  * How one node runs. Every field but the key has a default. The same names serve in YAML, as `P2P_*` variables and as flags;
- * `docs/configuration.md` lists them. (spec/module.md section 1)
+ * `docs/configuration.md` lists them.
  */
 export interface P2PConfig {
   /** Who the node is. From `private_key` (hex) or `private_key_file`; printing it never shows the secret. */

@@ -20,10 +20,10 @@ export interface StateMachineTransitionEvent {
   readonly newState: string;
 }
 
-/** What the node's other modules tell this one. (spec/module.md section 1) */
+/** What the node's other modules tell this one. (Pocket's P2P module README) */
 export type NodeEvent = ConsensusNewHeightEvent | StateMachineTransitionEvent;
 
-/** The protobuf encoding of an event's fields (spec/wire.md section 2). */
+/** The protobuf encoding of an event's fields. */
 export function encodeNodeEvent(event: NodeEvent): Uint8Array {
   const out = new ProtoWriter();
   if (event.type === "ConsensusNewHeightEvent") return out.uint(1, event.height).finish();

@@ -50,7 +50,7 @@ export type P2PModuleParts = Required<Omit<P2PModuleOptions, "memory" | "peersto
 
 /**
  * The peer-to-peer module of a node: broadcasts to every staked peer along the RainTree, sends to one, asks one, and publishes what it receives
- * on the bus, once each. (seeds/004, spec/module.md section 1.)
+ * on the bus, once each. (Pocket's P2P module README.)
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Counters of one module, under the names that existing dashboards know (spec/module.md). Plain numbers, read when scraped. */
+/** Counters of one module, under the names that existing dashboards know. Plain numbers, read when scraped. */
 export interface Telemetry {
   /** How often the node was started. */
   p2p_nodes_started_counter: number;

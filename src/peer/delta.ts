@@ -11,7 +11,7 @@ export interface PeerDelta {
   readonly moved: readonly StakedPeer[];
 }
 
-/** The difference of two staked sets in any order, each list in the order of its set. (spec/module.md section 1) */
+/** The difference of two staked sets in any order, each list in the order of its set. */
 export function delta(old: Iterable<StakedPeer>, next: Iterable<StakedPeer>): PeerDelta {
   const before = new Map([...old].map((peer) => [peer.address, peer]));
   const added: StakedPeer[] = [];

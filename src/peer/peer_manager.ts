@@ -32,7 +32,7 @@ import { tieBreak } from "./tie_break.ts";
 const CANDIDATES = ["known", "persistent", "wanted", "requested"] as const;
 
 /**
- * Decides whom this node knows, dials, accepts, keeps and drops. (ADR-062, spec/module.md section 3.)
+ * Decides whom this node knows, dials, accepts, keeps and drops. (The peer manager of Tendermint ADR-062.)
  *
  * A synchronous state machine: it never touches a socket and owns no timer. The router asks {@link dialNext} and
  * {@link evictNext} until both have nothing more, says how it went ({@link dialed} or {@link dialFailed}, {@link accepted},

@@ -7,8 +7,8 @@ export interface ProviderOptions {
 }
 
 /**
- * Who is staked at a height: a genesis file, another node, a database, or what the application injects. (spec/module.md section 1;
- * the name is Pocket's.)
+ * Who is staked at a height: a genesis file, another node, a database, or what the application injects. The name is
+ * Pocket's.
  */
 export interface PeerstoreProvider {
   /** The staked peers at `height`, sorted by address, each once. @throws {P2pError} `height_unknown`, and what the source throws */

@@ -23,8 +23,6 @@ export interface TieBreak {
  * - dialled by different ends at the same time: the one that the lower address dialled;
  * - dialled by the same end, or while the old one has long stood: the new one. A node never dials a peer that it believes
  *   connected, so the dialler has lost the old connection and this end has not noticed yet (a crash, a dead network path).
- *
- * Source: spec/module.md section 3.
  */
 export function tieBreak(tie: TieBreak): "old" | "new" {
   if (tie.old === tie.new || tie.oldAgeMs >= tie.simultaneousMs) return "new";

@@ -12,7 +12,7 @@ const NONCES_LIMIT = 2 ** 28;
 const FIRST_CAPACITY = 256;
 
 /**
- * Remembers which nonces were seen, in bounded memory (spec/raintree.md section 7). A hash table with linear probing in typed
+ * Remembers which nonces were seen, in bounded memory. A hash table with linear probing in typed
  * arrays: a lookup allocates nothing, and it takes 1.9 MB for 100,000 nonces, where a `Set` of bigints takes 5.1. Grows with use up to its limit.
  */
 export class NonceDeduper {

@@ -7,7 +7,7 @@ import { varintLength } from "../codec/varint.ts";
 
 /**
  * An application message on its way: `PocketEnvelope { google.protobuf.Any content = 1; uint64 nonce = 2; }`, where `Any` is
- * `{ string type_url = 1; bytes value = 2; }` (spec/wire.md section 2). Flat here: an envelope has exactly one content.
+ * `{ string type_url = 1; bytes value = 2; }`. Flat here: an envelope has exactly one content.
  */
 export interface PocketEnvelope {
   /** What `value` is: `type.googleapis.com/shared.StringMessage`; never empty. */

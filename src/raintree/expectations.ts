@@ -14,7 +14,7 @@ export interface ExpectedTraffic {
 }
 
 /**
- * The table that seeds/004 asks of a test generator: reads and writes of every node of a ring of `n`, summed over one
+ * The table that Pocket's P2P module README asks of a test generator: reads and writes of every node of a ring of `n`, summed over one
  * broadcast from each of the `originators` (ring positions; name one twice for two broadcasts).
  *
  * @throws {RangeError} where an originator is not a position of the ring.

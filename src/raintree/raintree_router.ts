@@ -55,7 +55,7 @@ export interface RainTreeStats {
 }
 
 /**
- * Broadcasts among staked peers along the tree that the ring itself is (spec/raintree.md sections 1 to 3). A received message is validated
+ * Broadcasts among staked peers along the tree that the ring itself is. A received message is validated
  * first, then passed on, then handed to the application, all in one turn and without a promise; so a view holds from beginning to end.
  *
  * In exact mode a broadcast is passed on once, whatever is replayed. In classic mode second copies are passed on as published, at

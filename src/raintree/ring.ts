@@ -23,7 +23,7 @@ export interface RingOptions {
  * Indices are places in the sorted list; what the specification calls position `i` of a node is `at(itsIndex, i)`.
  *
  * Takes about 84 bytes a peer: the text, and the 20 bytes again, packed, which is what messages carry and what is searched
- * on the hot path. (spec/raintree.md section 1.)
+ * on the hot path.
  */
 export class Ring implements Iterable<Address> {
   /** Block height whose peer set this is. */

@@ -30,7 +30,7 @@ export interface ExactBroadcast extends SimulatedTraffic {
 }
 
 /**
- * Counts one classic broadcast over `n` nodes with equal views and no losses (spec/raintree.md section 2). Second copies
+ * Counts one classic broadcast over `n` nodes with equal views and no losses. Second copies
  * are forwarded and counted, as published. Takes memory for a few arrays of `n`.
  */
 export function simulateClassic(n: number): ClassicBroadcast {
@@ -83,7 +83,7 @@ export function walkExact(n: number, visit: VisitSend): void {
   }
 }
 
-/** Counts one exact broadcast over `n` nodes with equal views and no losses (spec/raintree.md section 3). */
+/** Counts one exact broadcast over `n` nodes with equal views and no losses. */
 export function simulateExact(n: number): ExactBroadcast {
   const reads = new Array<number>(n).fill(0);
   const writes = new Array<number>(n).fill(0);

@@ -10,7 +10,7 @@ export type VisitHandover = (target: number, until: Uint8Array) => void;
  *
  * Bounds are addresses and the last one is passed on as it came, so a bound that this ring does not hold does not stretch the
  * segment, and a peer that only the last to answer for it knows is still reached: that is the node before it in the ring, whoever
- * broadcasts (spec/raintree.md section 3). Makes no closure and no list: give it one long-lived `visit`.
+ * broadcasts. Makes no closure and no list: give it one long-lived `visit`.
  */
 export function visitHandovers(ring: Ring, self: number, until: Uint8Array, visit: VisitHandover): void {
   let size = ring.segmentSize(self, until);

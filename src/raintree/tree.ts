@@ -9,7 +9,7 @@ const LEVEL_PRECISION = 1e7;
 /**
  * Classic: how many levels a ring of `n` nodes has, 0 where `n <= 1`.
  *
- * `ceil(round(log3(n), 1e-7))`, as published (spec/raintree.md section 2).
+ * `ceil(round(log3(n), 1e-7))`, as Pocket's P2P specification publishes it.
  */
 export function maxLevels(n: number): number {
   if (n <= 1) return 0;
@@ -42,7 +42,7 @@ export type VisitSegment = (offset: number, size: number) => void;
 
 /**
  * Exact: every hand-over of a head that answers for a segment of `size` nodes (itself included), in the order of sending.
- * It keeps the first third, hands over the second and the last, and does the same with what it kept (spec/raintree.md section 3).
+ * It keeps the first third, hands over the second and the last, and does the same with what it kept.
  */
 export function splitSegment(size: number, visit: VisitSegment): void {
   while (size > 1) {

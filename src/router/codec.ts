@@ -33,7 +33,7 @@ export type OneOf<V extends Record<string, unknown>> = {
  *
  * @example
  * ```ts
- * import { bytesCodec, oneOfCodec } from "./codec.ts";
+ * import { bytesCodec, oneOfCodec } from "@raintree/p2p";
  * const codec = oneOfCodec<{ ask: Uint8Array; answer: Uint8Array }>({
  *   ask: { field: 1, codec: bytesCodec },
  *   answer: { field: 2, codec: bytesCodec },

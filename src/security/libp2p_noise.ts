@@ -1,5 +1,6 @@
 import { ProtocolError } from "../base/errors.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import { concat } from "../codec/concat.ts";
 import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
 import { type Address, addressOf } from "../identity/address.ts";
 import { NodeKey } from "../identity/node_key.ts";
@@ -73,7 +74,7 @@ export interface SecuredChannel {
 
 /**
  * libp2p's Noise handshake, bytes in and bytes out, no I/O: {@link NoiseHandshake} with payloads that prove the node keys and name
- * the stream muxers. (libp2p specification "noise"; spec/wire.md section 2.2) Drive it by {@link next}:
+ * the stream muxers. (libp2p specification "noise".) Drive it by {@link next}:
  *
  * ```text
  * while next is not "done":
@@ -211,8 +212,5 @@ function readPayload(payload: Uint8Array): Payload {
 
 /** What the node key signs: a fixed text and the static Noise key. */
 function signed(staticKey: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(SIGNATURE_PREFIX.length + staticKey.length);
-  bytes.set(SIGNATURE_PREFIX);
-  bytes.set(staticKey, SIGNATURE_PREFIX.length);
-  return bytes;
+  return concat([SIGNATURE_PREFIX, staticKey]);
 }

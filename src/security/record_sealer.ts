@@ -12,7 +12,7 @@ export const RECORD_PLAINTEXT_BYTES_MAX = MESSAGE_BYTES_MAX - TAG_BYTES;
 
 const RECORD_OVERHEAD_BYTES = LENGTH_BYTES + TAG_BYTES;
 
-/** Seals plaintext of any length into records: length (2 bytes, big-endian), ciphertext, tag. (spec/wire.md section 2.2) */
+/** Seals plaintext of any length into records: length (2 bytes, big-endian), ciphertext, tag. */
 export class RecordSealer {
   readonly #cipher: CipherState;
 

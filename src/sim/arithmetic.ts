@@ -22,7 +22,7 @@ export interface ArithmeticBroadcast {
 /**
  * Runs one broadcast over `nodes` nodes (1 or more) on the rules of the tree alone, message by message: no sockets, no time, no loss. What it
  * counts is what happened in the run; no formula stands in for it. A million nodes take a fraction of a second and some 30 bytes
- * each. (spec/raintree.md sections 2 and 3)
+ * each.
  *
  * @example
  * ```ts

@@ -42,7 +42,7 @@ export interface SocketOptions {
 }
 
 /**
- * One connected peer (seeds/001 section 2.2): a life cycle of nine states, a read routine and a write routine (those of its
+ * One connected peer (Pocket's P2P module design, section 2.2): a life cycle of nine states, a read routine and a write routine (those of its
  * {@link Connection}), a bounded queue per channel with QoS and credit, keep-alive, and one way to close.
  *
  * The write routine takes everything queued in one turn: control frames first, then channels in the scheduler's order, each as far as

@@ -1,7 +1,7 @@
 import { P2pError } from "../base/errors.ts";
 
 /**
- * The nine states of a {@link Socket} (seeds/001 section 2.2):
+ * The nine states of a {@link Socket} (Pocket's P2P module design, section 2.2):
  * `opening` made, nothing asked of the network yet; `connecting` dialling, or accepted and not yet handshaken; `authenticating` handshake under way;
  * `authenticated` identity proven, the router decides; `connected` admitted; `open` messages flow; `errored` failed, about to close;
  * `closing` draining or tearing down; `closed` over.
