@@ -1,10 +1,10 @@
-import { abortable } from "../base/clock.ts";
-import { asError, P2pError } from "../base/errors.ts";
+import { asError, asP2pError, P2pError } from "../base/errors.ts";
 import { CHANNEL_ID_MAX } from "../codec/frame.ts";
 import type { Address } from "../identity/address.ts";
 import type { LaneOptions, WhenFull } from "../socket/send_lane.ts";
 import type { Offer, Socket } from "../socket/socket.ts";
 import type { MessageCodec } from "./codec.ts";
+import { messageTooLarge, WaitingSends } from "./waiting_sends.ts";
 
 /** What a channel is. (ADR-062 "Channels") */
 export interface ChannelDescriptor<T> {
@@ -16,7 +16,7 @@ export interface ChannelDescriptor<T> {
   codec: MessageCodec<T>;
   /** Share under `wdrr`, rank under `priority`; an integer from 1. @default {1} */
   priority?: number;
-  /** Bytes that may wait for one peer. More smooths bursts and costs memory per peer. @default {1048576} */
+  /** Bytes that may be queued for one peer, and as many again in sends that wait for that or for a connection. More smooths bursts and costs memory per peer. @default {1048576} */
   sendCapacity?: number;
   /** Bytes one peer may send ahead of the handler. More keeps a fast connection busy and costs memory per peer whose handler is slow. @default {4194304} */
   receiveCapacity?: number;
@@ -88,12 +88,13 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
   readonly name: string;
   readonly #codec: MessageCodec<T>;
   readonly #host: ChannelHost;
-  readonly #tails = new Map<Address, Promise<void>>();
+  /** Whoever could not be served at once, by peer; nobody is in here in vain. */
+  readonly #waiting = new Map<Address, WaitingSends>();
   readonly #inboxes = new Map<Socket, Inbox>();
   /** Closed sockets whose messages still wait, oldest first. */
   readonly #orphans = new Set<Socket>();
-  readonly #ended = new AbortController();
-  #waiting = 0;
+  #ended: P2pError | undefined;
+  #waitingCount = 0;
   #handler: MessageHandler<T> | undefined;
   #endIteration = () => {};
 
@@ -124,22 +125,34 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
     return this.lane.id;
   }
 
+  /** Whether {@link close} was called. Its ID may be opened again then. */
+  get closed(): boolean {
+    return this.#ended !== undefined;
+  }
+
   /**
-   * Queues a message for one peer, connecting to it first where needed. Messages to one peer arrive in the order of the calls.
+   * Queues a message for one peer, connecting to it first where needed. Messages to one peer arrive in the order of the calls. Those that wait for a
+   * connection share one dial, and all fail with it.
    *
-   * @throws {P2pError} (as a rejection) `channel_full` when too many sends wait, or at once where the channel drops the newest;
-   * `channel_unsupported` when the peer does not carry it; `message_too_large`; `channel_closed`; what the dial failed with; the signal's reason.
+   * @throws {P2pError} (as a rejection) `channel_full` at once when 4,096 sends of the channel or `sendCapacity` bytes for the peer wait already (one
+   * message always may), or where the channel drops the newest; `channel_unsupported` when the peer does not carry it; `message_too_large`;
+   * `channel_closed`; `encode_failed` where the codec threw no {@link P2pError}; what the dial failed with; the signal's reason.
    */
   send(to: Address, message: T, options: SendOptions = {}): Promise<void> {
-    if (this.#closed) return Promise.reject(this.#ended.signal.reason);
-    const bytes = this.#codec.encode(message);
-    if (this.#tails.size === 0 || !this.#tails.has(to)) {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    let bytes: Uint8Array;
+    try {
+      bytes = this.#codec.encode(message);
+    } catch (caught) {
+      return Promise.reject(asP2pError("encode_failed", caught));
+    }
+    if (this.#waiting.size === 0 || !this.#waiting.has(to)) {
       if (this.#host.socket(to)?.offer(this.lane.id, bytes) === "accepted") return ACCEPTED;
     }
     return this.#sendLater(to, bytes, options.signal);
   }
 
-  /** Queues a message if the peer is connected and there is room; otherwise counts a drop and returns false. */
+  /** Queues a message if the peer is connected and there is room; otherwise counts a drop and returns false. Throws what the codec throws. */
   trySend(to: Address, message: T): boolean {
     const socket = this.#host.socket(to);
     const offer = socket === undefined ? "not_connected" : this.#offer(socket, this.#codec.encode(message));
@@ -148,7 +161,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
     return false;
   }
 
-  /** Queues a message for every connected peer that carries the channel, encoded once; where there is no room it is dropped and counted. */
+  /** Queues a message for every connected peer that carries the channel, encoded once; where there is no room it is dropped and counted. Throws what the codec throws. */
   broadcast(message: T): void {
     const bytes = this.#codec.encode(message);
     for (const socket of this.#host.sockets()) {
@@ -186,7 +199,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
       for (;;) {
         const next = arrived.shift();
         if (next === undefined) {
-          if (this.#closed) return;
+          if (this.closed) return;
           await new Promise<void>((resolve) => wake = resolve);
           continue;
         }
@@ -201,7 +214,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
 
   /** A message arrived; called by the router. */
   deliver(socket: Socket, bytes: Uint8Array): void {
-    if (this.#closed) return this.#discard(socket, bytes);
+    if (this.closed) return this.#discard(socket, bytes);
     const inbox = this.#inboxes.size === 0 ? undefined : this.#inboxes.get(socket);
     if (inbox !== undefined) {
       inbox.messages.push(bytes);
@@ -212,7 +225,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
       return;
     }
     const pending = this.#consume(socket, bytes);
-    if (pending === undefined || this.#closed) return;
+    if (pending === undefined || this.closed) return;
     const opened: Inbox = { messages: [], running: true };
     this.#inboxes.set(socket, opened);
     void pending.then(() => this.#next(socket, opened));
@@ -229,20 +242,17 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
 
   /** Stops receiving and sending: what waits to be sent rejects with `channel_closed`, what arrives is dropped and counted. Idempotent. */
   close(): void {
-    if (this.#closed) return;
-    this.#ended.abort(new P2pError("channel_closed", `Channel "${this.name}" is closed`));
+    if (this.#ended !== undefined) return;
+    this.#ended = new P2pError("channel_closed", `Channel "${this.name}" is closed`);
+    for (const waiting of [...this.#waiting.values()]) waiting.fail(this.#ended, "channel_closed");
     this.#endIteration();
     for (const socket of [...this.#inboxes.keys()]) this.#forget(socket);
   }
 
-  get #closed(): boolean {
-    return this.#ended.signal.aborted;
-  }
-
   /** Offers a message to a socket, unless earlier ones wait for the same peer. */
   #offer(socket: Socket, bytes: Uint8Array): Offer | "channel_closed" {
-    if (this.#closed) return "channel_closed";
-    return this.#tails.has(socket.address) ? "full" : socket.offer(this.lane.id, bytes);
+    if (this.closed) return "channel_closed";
+    return this.#waiting.has(socket.address) ? "full" : socket.offer(this.lane.id, bytes);
   }
 
   /** Drops what a socket brought and the handler has not seen. */
@@ -253,7 +263,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
   }
 
   #discard(socket: Socket, bytes: Uint8Array): void {
-    this.#host.dropped(this.lane.id, socket.address, this.#closed ? "channel_closed" : "peer_disconnected");
+    this.#host.dropped(this.lane.id, socket.address, this.closed ? "channel_closed" : "peer_disconnected");
     socket.consumed(this.lane.id, bytes.length);
   }
 
@@ -301,72 +311,38 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
 
   /** The slow path of {@link send}: behind whoever waits for the same peer. */
   #sendLater(to: Address, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting >= WAITING_SENDS_MAX) {
-      this.#host.dropped(this.lane.id, to, "full");
+    const { id, messageBytesMax, sendCapacity } = this.lane;
+    if (bytes.length > messageBytesMax) {
+      this.#host.dropped(id, to, "too_large");
+      return Promise.reject(messageTooLarge(this.name, bytes.length, messageBytesMax));
+    }
+    const waiting = this.#waiting.get(to) ?? this.#newWaiting(to);
+    if (this.#waitingCount >= WAITING_SENDS_MAX || !waiting.fits(bytes)) {
+      this.#host.dropped(id, to, "full");
       return Promise.reject(
-        new P2pError("channel_full", `${WAITING_SENDS_MAX} messages wait on channel "${this.name}" already`, {
-          hint: "Await send() before sending more",
-        }),
+        new P2pError(
+          "channel_full",
+          `${this.#waitingCount} messages wait on channel "${this.name}" already; at most ${WAITING_SENDS_MAX} may, and ${sendCapacity} bytes for one peer`,
+          { hint: "Await send() before sending more, or raise the channel's sendCapacity" },
+        ),
       );
     }
-    this.#waiting++;
-    const over = () => {
-      this.#waiting--;
-      if (this.#tails.get(to) === tail) this.#tails.delete(to);
-    };
-    const before = this.#tails.get(to);
-    let sent: Promise<void>;
-    let tail: Promise<void>;
-    if (before === undefined) {
-      sent = this.#sendWhenRoom(to, bytes, signal);
-      // Hears of the end before the caller does: one who sends again then is back on the fast path.
-      tail = sent.then(over, over);
-    } else {
-      const turn = signal === undefined ? before : abortable(before, signal);
-      sent = turn.then(() => this.#sendWhenRoom(to, bytes, signal));
-      // Behind both: a send that gave up while waiting for its turn must not let a later one overtake those before it.
-      tail = Promise.allSettled([before, sent]).then(over);
-    }
-    this.#tails.set(to, tail);
-    return sent;
+    this.#waitingCount++;
+    this.#waiting.set(to, waiting);
+    return waiting.add(bytes, signal);
   }
 
-  async #sendWhenRoom(to: Address, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    const { id } = this.lane;
-    const ended = this.#ended.signal;
-    for (;;) {
-      signal?.throwIfAborted();
-      if (ended.aborted) {
-        this.#host.dropped(id, to, "channel_closed");
-        throw ended.reason;
-      }
-      const socket = this.#host.socket(to) ?? await abortable(this.#host.connect(to, signal), ended);
-      const offer = socket.offer(id, bytes);
-      switch (offer) {
-        case "accepted":
-          return;
-        case "full": {
-          if (this.lane.whenFull === "drop-newest") {
-            this.#host.dropped(id, to, "full");
-            throw new P2pError("channel_full", `Queue of channel "${this.name}" to ${to} is full`);
-          }
-          const room = abortable(socket.room(id), ended);
-          await (signal === undefined ? room : abortable(room, signal));
-          break;
-        }
-        case "closed":
-          this.#host.dropped(id, to, offer);
-          throw new P2pError("peer_disconnected", `Peer ${to} disconnected before the message was queued`);
-        case "unsupported":
-          this.#host.dropped(id, to, offer);
-          throw new P2pError("channel_unsupported", `Peer ${to} does not carry channel "${this.name}"`);
-        case "too_large":
-          this.#host.dropped(id, to, offer);
-          throw new P2pError(
-            "message_too_large",
-            `Message has ${bytes.length} bytes, channel "${this.name}" takes ${this.lane.messageBytesMax}`,
-          );
-      }
-    }
+  #newWaiting(to: Address): WaitingSends {
+    const { lane, name } = this;
+    return new WaitingSends({
+      to,
+      lane,
+      name,
+      host: this.#host,
+      over: (left) => {
+        this.#waitingCount--;
+        if (left === 0) this.#waiting.delete(to);
+      },
+    });
   }
 }

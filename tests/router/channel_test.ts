@@ -9,6 +9,12 @@ import { ChannelNetwork, textCodec } from "./_channel_network.ts";
 /** Room for few messages: what is not consumed fills it at once. */
 const SMALL = { sendCapacity: 2000, receiveCapacity: 2000 };
 
+/** Room for 54 of what {@link numbered} makes in the queue, and for as many sends that wait. */
+const HALF = { sendCapacity: 9000, receiveCapacity: 2000 };
+
+/** Likewise for 33. */
+const THIRD = { sendCapacity: 5500, receiveCapacity: 2000 };
+
 function numbered(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${i}`.padEnd(100, "."));
 }
@@ -25,7 +31,7 @@ Deno.test("Channel.send() resolves at once while there is room, and messages arr
 
 for (const awaiting of [true, false]) {
   Deno.test(`Channel.send() keeps the order through full queues, ${awaiting ? "" : "not "}awaiting each`, async () => {
-    await using network = await ChannelNetwork.of(2, SMALL);
+    await using network = await ChannelNetwork.of(2, HALF);
     const [from, to] = await network.open(textCodec);
     const got: string[] = [];
     to.handle(async (message) => {
@@ -47,7 +53,7 @@ for (const awaiting of [true, false]) {
 }
 
 Deno.test("Channel.send() pends while the peer's handler lags, and an aborted wait leaves the others in order", async () => {
-  await using network = await ChannelNetwork.of(2, SMALL);
+  await using network = await ChannelNetwork.of(2, THIRD);
   const [from, to] = await network.open(textCodec);
   const { address } = network.nodes[1];
   const got: string[] = [];
@@ -102,9 +108,9 @@ Deno.test("Channel.send() refuses what is too large and what the peer does not c
 });
 
 Deno.test("Channel.send() rejects with channel_full beyond 4,096 waiting sends, and with the queue where it drops the newest", async () => {
-  await using network = await ChannelNetwork.of(2, SMALL);
+  await using network = await ChannelNetwork.of(2, { ...SMALL, sendCapacity: 700_000 });
   const [from, to] = await network.open(textCodec);
-  const [dropping] = await network.open(textCodec, { id: 8, whenFull: "drop-newest" });
+  const [dropping] = await network.open(textCodec, { ...SMALL, id: 8, whenFull: "drop-newest" });
   const { address } = network.nodes[1];
   const sends: Promise<void>[] = [];
   let refused: P2pError | undefined;
@@ -145,7 +151,7 @@ Deno.test("Channel.trySend() never waits: false and a counted drop where there i
 });
 
 Deno.test("Channel.trySend() and broadcast() do not overtake sends that wait", async () => {
-  await using network = await ChannelNetwork.of(2, SMALL);
+  await using network = await ChannelNetwork.of(2, { ...SMALL, sendCapacity: 20_000 });
   const [from, to] = await network.open(textCodec);
   const { address } = network.nodes[1];
   const waiting: Promise<void>[] = [];
@@ -183,7 +189,7 @@ Deno.test("Channel.broadcast() reaches every connected peer, encoding once, and 
 });
 
 Deno.test("Channel: the slow handler of one peer's message delays that peer and no other", async () => {
-  await using network = await ChannelNetwork.of(3, SMALL, [[0, 2], [1, 2]]);
+  await using network = await ChannelNetwork.of(3, HALF, [[0, 2], [1, 2]]);
   const [slow, fast, to] = await network.open(textCodec);
   const [slowAddress, fastAddress] = network.nodes.map(({ address }) => address);
   const { address } = network.nodes[2];
@@ -272,7 +278,7 @@ Deno.test("Channel reports and counts what its codec refuses, gives the credit b
 });
 
 Deno.test("Channel is an async iterable whose loop holds senders back", async () => {
-  await using network = await ChannelNetwork.of(2, SMALL);
+  await using network = await ChannelNetwork.of(2, THIRD);
   const [from, to] = await network.open(textCodec);
   const messages = numbered(60);
   const sending = Promise.all(messages.map((message) => from.send(network.nodes[1].address, message)));
@@ -327,7 +333,7 @@ Deno.test("Channel.close() ends the loop after what has arrived, and a second lo
 });
 
 Deno.test("Channel.close() rejects sends, also those that wait, and drops what arrives, counted and credited", async () => {
-  await using network = await ChannelNetwork.of(2, SMALL);
+  await using network = await ChannelNetwork.of(2, THIRD);
   const [from, to] = await network.open(textCodec);
   const { address } = network.nodes[1];
   const sends = numbered(60).map((message) => from.send(address, message));

@@ -1,0 +1,143 @@
+import { abortable } from "../base/clock.ts";
+import { P2pError } from "../base/errors.ts";
+import type { Address } from "../identity/address.ts";
+import type { LaneOptions } from "../socket/send_lane.ts";
+import type { Offer, Socket } from "../socket/socket.ts";
+import { MESSAGE_COST } from "../transport/control_frame.ts";
+import type { ChannelHost } from "./channel.ts";
+
+/** What the sends that wait belong to. */
+export interface WaitingSendsOptions {
+  /** To whom. */
+  readonly to: Address;
+  /** The channel. */
+  readonly lane: LaneOptions;
+  /** The channel's name, for errors. */
+  readonly name: string;
+  /** Sockets and the counting of drops. */
+  readonly host: ChannelHost;
+  /** A send is over, in whatever way. Called before its promise settles; `left` is how many still wait. */
+  readonly over: (left: number) => void;
+}
+
+interface WaitingSend {
+  readonly bytes: Uint8Array;
+  readonly signal: AbortSignal | undefined;
+  readonly giveUp: () => void;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * The sends of one channel to one peer that could not be queued at once, in order: they share one connect, and go as the queue has room. When the
+ * connect fails all of them fail with it. Bounded in bytes by the lane's `sendCapacity`, though one always fits; in count by the channel.
+ *
+ * Of use until it is empty; who sends after that begins a new one.
+ */
+export class WaitingSends {
+  readonly #options: WaitingSendsOptions;
+  readonly #sends = new Set<WaitingSend>();
+  /** Ends the wait for a connection or for room when nobody is left to want it. */
+  readonly #empty = new AbortController();
+  #bytes = 0;
+  #running = false;
+
+  /** Nobody waits yet. */
+  constructor(options: WaitingSendsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether one more message of this size may wait. */
+  fits(bytes: Uint8Array): boolean {
+    return this.#sends.size === 0 || this.#bytes + bytes.length + MESSAGE_COST <= this.#options.lane.sendCapacity;
+  }
+
+  /** Waits behind all others. What it rejects with, `Channel.send` tells. */
+  add(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const giveUp = () => {
+      this.#remove(send);
+      reject(signal!.reason);
+    };
+    const send: WaitingSend = { bytes, signal, giveUp, resolve, reject };
+    this.#sends.add(send);
+    this.#bytes += bytes.length + MESSAGE_COST;
+    if (signal?.aborted) giveUp();
+    else signal?.addEventListener("abort", giveUp, { once: true });
+    if (!this.#running) {
+      this.#running = true;
+      void this.#run();
+    }
+    return promise;
+  }
+
+  /** Fails every send. With a `dropped` reason each is counted. */
+  fail(reason: unknown, dropped?: string): void {
+    const { host, lane, to } = this.#options;
+    for (const send of this.#sends) {
+      if (dropped !== undefined) host.dropped(lane.id, to, dropped);
+      this.#remove(send);
+      send.reject(reason);
+    }
+  }
+
+  /** Up to the first wait it runs within {@link add}, so that what fits by now is queued by then. */
+  async #run(): Promise<void> {
+    const { host, lane, to } = this.#options;
+    const { signal } = this.#empty;
+    try {
+      while (this.#sends.size > 0) {
+        const socket = host.socket(to) ?? await abortable(host.connect(to, signal), signal);
+        if (!this.#offer(socket)) await abortable(socket.room(lane.id), signal);
+      }
+    } catch (caught) {
+      this.fail(caught); // empty already where it is our own signal
+    }
+  }
+
+  /** Offers the sends in order; false when the rest has to wait for room. */
+  #offer(socket: Socket): boolean {
+    const { host, lane, to } = this.#options;
+    for (const send of this.#sends) {
+      const offer = socket.offer(lane.id, send.bytes);
+      if (offer === "full" && lane.whenFull !== "drop-newest") return false;
+      this.#remove(send);
+      if (offer === "accepted") {
+        send.resolve();
+        continue;
+      }
+      host.dropped(lane.id, to, offer);
+      send.reject(this.#refusal(offer, send.bytes));
+      if (offer === "closed") return true; // the others try the next connection
+    }
+    return true;
+  }
+
+  #refusal(offer: Exclude<Offer, "accepted">, bytes: Uint8Array): P2pError {
+    const { lane, name, to } = this.#options;
+    switch (offer) {
+      case "full":
+        return new P2pError("channel_full", `Queue of channel "${name}" to ${to} is full`);
+      case "closed":
+        return new P2pError("peer_disconnected", `Peer ${to} disconnected before the message was queued`);
+      case "unsupported":
+        return new P2pError("channel_unsupported", `Peer ${to} does not carry channel "${name}"`);
+      case "too_large":
+        return messageTooLarge(name, bytes.length, lane.messageBytesMax);
+    }
+  }
+
+  // The channel hears of it before the caller does: one who sends again then is back on the fast path.
+  #remove(send: WaitingSend): void {
+    this.#sends.delete(send);
+    this.#bytes -= send.bytes.length + MESSAGE_COST;
+    send.signal?.removeEventListener("abort", send.giveUp);
+    this.#options.over(this.#sends.size);
+    if (this.#sends.size === 0) this.#empty.abort();
+  }
+}
+
+/** The refusal of a message above the channel's limit. */
+export function messageTooLarge(name: string, bytes: number, bytesMax: number): P2pError {
+  return new P2pError("message_too_large", `Message has ${bytes} bytes, channel "${name}" takes ${bytesMax}`);
+}
