@@ -11,6 +11,7 @@ import type { RainTreeStats } from "../raintree/raintree_router.ts";
 import type { Ring } from "../raintree/ring.ts";
 import type { Router } from "../router/router.ts";
 import type { MemoryNetwork } from "../transport/memory/memory_transport.ts";
+import type { Transport } from "../transport/transport.ts";
 import { type Bus, type Content, LocalBus } from "./bus.ts";
 import type { P2PConfig, P2PConfigInput } from "./config.ts";
 import type { NodeEvent } from "./events.ts";
@@ -29,6 +30,8 @@ export interface P2PModuleOptions {
   heights?: CurrentHeightProvider;
   /** The network of nodes in this process, for `connection_type: memory`. */
   memory?: MemoryNetwork;
+  /** Makes the node's transport, in place of the one that `connection_type` names but with its protocol: a simulated network, for one. */
+  transport?: (routines: Routines) => Transport;
   /** How bootstrap nodes are asked. @default {globalThis.fetch} */
   fetch?: Fetch;
   /** Time. @default {systemClock} */
@@ -46,7 +49,9 @@ export interface StartOptions {
 }
 
 /** The parts of {@link P2PModuleOptions} with every default filled in. */
-export type P2PModuleParts = Required<Omit<P2PModuleOptions, "memory" | "peerstore" | "heights">> & P2PModuleOptions;
+export type P2PModuleParts =
+  & Required<Pick<P2PModuleOptions, "bus" | "fetch" | "clock" | "random" | "strict">>
+  & P2PModuleOptions;
 
 /**
  * The peer-to-peer module of a node: broadcasts to every staked peer along the RainTree, sends to one, asks one, and publishes what it receives

@@ -306,7 +306,8 @@ async function openStore(path: string): Promise<PeerStore> {
 
 async function openTransport(config: P2PConfig, parts: P2PModuleParts, routines: Routines): Promise<Transport> {
   const { private_key: key } = config;
-  const { clock, random, memory } = parts;
+  const { clock, random, memory, transport } = parts;
+  if (transport !== undefined) return transport(routines);
   if (config.connection_type === "tcp") {
     const { TcpTransport } = await import("../transport/tcp_transport.ts");
     const messageProtocols = Object.values(CHANNELS).flatMap(({ id, v1 }) =>
