@@ -1,6 +1,6 @@
 /**
- * What tests of networks need: a clock that stands still until told to move, seeded randomness, and a network in memory; and the cost of one
- * broadcast at any scale, by arithmetic.
+ * What tests of networks need: a clock that stands still until told to move, seeded randomness, a network in memory, and a simulated one with
+ * latency, losses, partitions and crashes on which production code runs as it is; and the cost of one broadcast at any scale, by arithmetic.
  *
  * @module
  */
@@ -13,8 +13,17 @@ export type { OnFrame } from "../codec/frame.ts";
 export type { Address } from "../identity/address.ts";
 export type { NodeAddress } from "../identity/node_address.ts";
 export type { ChannelInfo, NodeInfo } from "../transport/node_info.ts";
+export type * from "../transport/frame_link.ts";
 export type * from "../transport/transport.ts";
 export { MemoryNetwork, MemoryTransport, type MemoryTransportOptions } from "../transport/memory/memory_transport.ts";
 export type { TreeMode } from "../raintree/tree.ts";
 export * from "./arithmetic.ts";
 export * from "./virtual_clock.ts";
+export * from "./each_seed.ts";
+export * from "./fault_plan.ts";
+export type { LinkProfile } from "./link_profile.ts";
+export * from "./sim_cluster.ts";
+export * from "./sim_host.ts";
+export type * from "./sim_link.ts";
+export * from "./sim_network.ts";
+export type * from "./sim_trace.ts";
