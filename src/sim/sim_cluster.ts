@@ -109,7 +109,7 @@ export class SimCluster implements AsyncDisposable {
   /**
    * Moves time on, a little at a time, until something has come true.
    *
-   * @throws {P2pError} (as a rejection) `sim_late` when it has not within `withinMs` (virtual milliseconds); what a start of a node threw.
+   * @throws {P2pError} (as a rejection) `sim_late` when it has not within `withinMs` (virtual milliseconds); what a start or a broadcast of a node threw.
    */
   async until(what: string, reached: () => boolean, withinMs = START_MS_MAX): Promise<void> {
     const limitMs = this.clock.now() + withinMs;
@@ -149,13 +149,13 @@ export class SimCluster implements AsyncDisposable {
     return this.network.hostOf(this.nodes[position].key.address).crashed === undefined;
   }
 
-  /** Has the node at `position` broadcast `bytes` bytes (4 or more, 256 by default). What becomes of it is written into the result as time passes. */
+  /** Has the node at `position` broadcast `bytes` bytes (4 or more, 256 by default). What becomes of it is written into the result as time passes; {@link until} throws what it fails with. */
   broadcast(position: number, bytes = 256): SimBroadcast {
     const value = new Uint8Array(bytes);
     new DataView(value.buffer).setUint32(0, this.broadcasts.length);
     const broadcast = { from: position, sentMs: this.clock.now(), arrivals: new Map<number, number>(), duplicates: 0 };
-    this.nodes[position].module.broadcast({ typeUrl: TYPE_URL, value });
     this.broadcasts.push(broadcast);
+    this.nodes[position].module.broadcast({ typeUrl: TYPE_URL, value }).catch((error) => this.#fail(error));
     return broadcast;
   }
 
@@ -195,7 +195,11 @@ export class SimCluster implements AsyncDisposable {
   }
 
   #start(module: P2PModule): void {
-    module.start().catch((error) => this.#failure ??= asError(error));
+    module.start().catch((error) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= asError(error);
   }
 
   #observe(position: number, event: P2PEvent): void {
