@@ -12,6 +12,7 @@ export function configFlags(): Flag[] {
       name: flag,
       value: typeof fallback === "boolean" ? undefined : kind.placeholder,
       many: kind.many,
+      mayBeEmpty: fallback === "" || Array.isArray(fallback),
       summary: unset ? doc : `${doc} (default ${fallback})`,
     }];
   });
@@ -23,9 +24,7 @@ export function configValues(parsed: ParsedFlags): Partial<Record<FieldName, str
   for (const name of CONFIG_NAMES) {
     const flag = flagName(name);
     if (flag === undefined) continue;
-    if (typeof CONFIG_FIELDS[name].fallback === "boolean") {
-      if (parsed.has(flag)) given[name] = "true";
-    } else if (CONFIG_FIELDS[name].kind.many) {
+    if (CONFIG_FIELDS[name].kind.many) {
       if (parsed.values(flag).length > 0) given[name] = parsed.values(flag);
     } else {
       const value = parsed.value(flag);

@@ -1,4 +1,3 @@
-import { parseArgs } from "@std/cli";
 import { P2pError } from "../base/errors.ts";
 import { didYouMean } from "../base/suggest.ts";
 
@@ -14,6 +13,8 @@ export interface Flag {
   short?: string;
   /** May be given more than once. */
   many?: boolean;
+  /** Whether `--name ""` means something. */
+  mayBeEmpty?: boolean;
 }
 
 /** The command line is wrong; nothing was started. */
@@ -27,9 +28,9 @@ export class UsageError extends P2pError {
 
 /** What was given on the command line. */
 export interface ParsedFlags {
-  /** Whether a switch was given. */
+  /** Whether a switch was given; not if it was given as `--name=false`. */
   has(name: string): boolean;
-  /** The value of a flag, the last one if it was repeated. */
+  /** The value of a flag that may not be repeated; of a switch `"true"` or `"false"`. */
   value(name: string): string | undefined;
   /** All values of a flag that may be repeated. */
   values(name: string): string[];
@@ -45,43 +46,47 @@ export interface ParsedFlags {
 export const helpFlag: Flag = { name: "help", short: "h", summary: "Show this help" };
 
 /**
- * Reads the arguments of a command that knows `flags` (and `--help`) and takes at most `positionalMax` other arguments.
+ * Reads the arguments of a command that knows `flags` (and `--help`) and takes at most `positionalMax` other arguments. What begins with `-` and a digit is
+ * a value, not a flag, so that it is judged where its meaning is known.
  *
- * @throws {UsageError} Unknown flag, missing value, superfluous argument.
+ * @throws {UsageError} Unknown flag, missing or superfluous value, a flag given twice, superfluous argument.
  */
 export function parseFlags(args: string[], flags: readonly Flag[], positionalMax = 0): ParsedFlags {
   const all = [...flags, helpFlag];
-  const unknown: string[] = [];
-  const parsed = parseArgs(args, {
-    boolean: all.filter((flag) => flag.value === undefined).map((flag) => flag.name),
-    string: ["_", ...all.filter((flag) => flag.value !== undefined).map((flag) => flag.name)],
-    collect: all.filter((flag) => flag.many).map((flag) => flag.name),
-    alias: Object.fromEntries(all.filter((flag) => flag.short).map((flag) => [flag.name, flag.short!])),
-    unknown: (_arg, key) => key === undefined || (unknown.push(key), false),
-  }) as unknown as Record<string, string | string[] | boolean | undefined>;
-  if (unknown.length > 0) {
-    const [key] = unknown;
-    const written = key.length === 1 ? `-${key}` : `--${key}`;
-    throw new UsageError(`Unknown flag "${written}"${didYouMean(written, all.map((flag) => `--${flag.name}`))}`);
-  }
-  for (const flag of all) {
-    const value = parsed[flag.name];
-    if (value === "" || Array.isArray(value) && value.includes("")) {
-      throw new UsageError(`Flag "--${flag.name}" takes a value: --${flag.name} ${flag.value}`);
+  const given = new Map<string, string[]>();
+  const positional: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i];
+    if (arg === "--") {
+      positional.push(...args.slice(i + 1));
+      break;
     }
+    if (!looksLikeFlag(arg)) {
+      positional.push(arg);
+      continue;
+    }
+    const [, written, attached] = /^(--?[^=]*)(?:=(.*))?$/s.exec(arg)!;
+    const flag = all.find(({ name, short }) => written === `--${name}` || written === `-${short}`);
+    if (flag === undefined) {
+      throw new UsageError(`Unknown flag "${written}"${didYouMean(written, all.map((flag) => `--${flag.name}`))}`);
+    }
+    const detached = flag.value !== undefined && attached === undefined && i + 1 < args.length &&
+      !looksLikeFlag(args[i + 1]) && args[i + 1] !== "-";
+    const value = detached ? args[++i] : attached;
+    const before = given.get(flag.name) ?? [];
+    if (before.length > 0 && flag.value !== undefined && !flag.many) {
+      throw new UsageError(`Flag "--${flag.name}" is given twice, it takes one value`);
+    }
+    given.set(flag.name, [...before, flag.value === undefined ? switchValue(flag, value) : valueOf(flag, value)]);
   }
-  const positional = parsed._ as string[];
   if (positional.length > positionalMax) {
     throw new UsageError(`Unexpected argument "${positional[positionalMax]}"`);
   }
-  const value = (name: string) => {
-    const given = parsed[name];
-    return (Array.isArray(given) ? given.at(-1) : given) as string | undefined;
-  };
+  const value = (name: string) => given.get(name)?.at(-1);
   return {
-    has: (name) => parsed[name] === true,
+    has: (name) => value(name) === "true",
     value,
-    values: (name) => (parsed[name] ?? []) as string[],
+    values: (name) => given.get(name) ?? [],
     integer(name, least, most) {
       const text = value(name);
       return text === undefined ? undefined : parseInteger(`--${name}`, text, least, most);
@@ -101,4 +106,19 @@ export function parseInteger(what: string, text: string, least: number, most: nu
   const number = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
   if (number >= least && number <= most) return number;
   throw new UsageError(`"${what}" is "${text}", it takes a whole number from ${least} to ${most}`);
+}
+
+/** Whether it begins as a flag does. `-` stands for standard input, `-5` is a number. */
+function looksLikeFlag(arg: string): boolean {
+  return /^-[^\d]/.test(arg);
+}
+
+function valueOf({ name, value, mayBeEmpty = false }: Flag, given: string | undefined): string {
+  if (given !== undefined && (given !== "" || mayBeEmpty)) return given;
+  throw new UsageError(`Flag "--${name}" takes a value: --${name} ${value}`);
+}
+
+function switchValue({ name }: Flag, given = "true"): string {
+  if (given === "true" || given === "false") return given;
+  throw new UsageError(`"--${name}" is "${given}", it takes no value`);
 }

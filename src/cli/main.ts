@@ -48,7 +48,8 @@ export async function runProcess(args: string[]): Promise<number> {
 
 async function dispatch(args: string[], io: Io): Promise<number> {
   const [first = ""] = args;
-  if (first === "--version") {
+  if (first === "help") return await dispatch([...args.slice(1), "--help"], io);
+  if (["--version", "-V", "version"].includes(first)) {
     const { default: { version } } = await import("../../deno.json", { with: { type: "json" } });
     io.stdout(`raintree ${version}\n`);
     return ExitCode.ok;
@@ -56,7 +57,7 @@ async function dispatch(args: string[], io: Io): Promise<number> {
   const name = first.startsWith("-") ? "" : first;
   if (!Object.hasOwn(commands, name)) {
     throw new UsageError(
-      `Unknown command "${name}"${didYouMean(name, commandNames())}`,
+      `Unknown command "${name}"${didYouMean(name, [...commandNames(), "help", "version"])}`,
       `Run "${PROGRAM} --help" for the commands`,
     );
   }

@@ -21,7 +21,7 @@ export async function readKeyFile(path: string): Promise<NodeKey> {
     if (cause instanceof P2pError) throw cause;
     throw new P2pError("key_file_unreadable", `Cannot read key file "${path}": ${asError(cause).message}`, {
       cause,
-      hint: "Make a key with `keys --out FILE`, or give the path of the one you have",
+      hint: readHint(path, cause),
     });
   }
   try {
@@ -38,8 +38,9 @@ export async function readKeyFile(path: string): Promise<NodeKey> {
  * @throws {P2pError} `key_file_exists`, `key_file_unwritable`
  */
 export async function writeKeyFile(path: string, key: NodeKey): Promise<void> {
+  let file: Deno.FsFile;
   try {
-    await Deno.writeTextFile(path, `${key.privateHex()}\n`, { createNew: true, mode: 0o600 });
+    file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
   } catch (cause) {
     if (cause instanceof Deno.errors.AlreadyExists) {
       throw new P2pError("key_file_exists", `Key file "${path}" exists already`, {
@@ -47,9 +48,31 @@ export async function writeKeyFile(path: string, key: NodeKey): Promise<void> {
         hint: "It is never overwritten: choose another name, or move the file away if the key is not needed",
       });
     }
-    throw new P2pError("key_file_unwritable", `Cannot write key file "${path}": ${asError(cause).message}`, {
-      cause,
-      hint: "Check that the folder exists and that you may write to it",
-    });
+    throw unwritable(path, cause);
   }
+  try {
+    const bytes = new TextEncoder().encode(`${key.privateHex()}\n`);
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    await file.sync(); // some systems find out only now that there is no room
+  } catch (cause) {
+    file.close();
+    // Part of a key is of no use, and would be in the way of the next attempt.
+    await Deno.remove(path);
+    throw unwritable(path, cause);
+  }
+  file.close();
+}
+
+function unwritable(path: string, cause: unknown): P2pError {
+  const { message, code } = asError(cause) as Error & { code?: string };
+  let hint = "Check that the folder exists and that you may write to it";
+  if (code === "ENOSPC" || code === "EDQUOT") hint = "Make room on the disk, or choose another one";
+  if (cause instanceof Deno.errors.NotCapable) hint = `Run deno with --allow-write=${path}`;
+  return new P2pError("key_file_unwritable", `Cannot write key file "${path}": ${message}`, { cause, hint });
+}
+
+function readHint(path: string, cause: unknown): string {
+  if (cause instanceof Deno.errors.NotCapable) return `Run deno with --allow-read=${path}`;
+  if (cause instanceof Deno.errors.PermissionDenied) return "Run as the owner of the file, who alone may read it";
+  return "Make a key with `keys --out FILE`, or give the path of the one you have";
 }

@@ -11,7 +11,7 @@ export interface ConfigSources {
   file?: string;
   /** YAML text, instead of a file. */
   yamlText?: string;
-  /** Looks up an environment variable (`P2P_PORT` for `port`); an empty one counts as not set. */
+  /** Looks up an environment variable (`P2P_PORT` for `port`); an empty one counts as not set, but for fields that may be empty. */
   env?: (name: string) => string | undefined;
   /** Texts given on the command line, by field name. */
   flags?: Readonly<Partial<Record<keyof P2PConfig, string | readonly string[]>>>;
@@ -21,7 +21,7 @@ export interface ConfigSources {
  * Reads a configuration from all its sources and checks all of it. Reads `private_key_file` too, relative to the working directory.
  *
  * @throws {ConfigError} `config_invalid` with every wrong field.
- * @throws {P2pError} `config_unreadable` if the file cannot be read.
+ * @throws {P2pError} `config_unreadable` if the file cannot be read, `key_file_unreadable` if that of the key cannot and nothing else is wrong.
  */
 export async function loadConfig(sources: ConfigSources): Promise<P2PConfig> {
   const { file, env = () => undefined, flags = {} } = sources;
@@ -30,7 +30,10 @@ export async function loadConfig(sources: ConfigSources): Promise<P2PConfig> {
   if (yamlText.trim() !== "") reading.object(await parseYaml(yamlText, file ?? "YAML"), file ?? "YAML");
   for (const name of CONFIG_NAMES) {
     const text = env(envName(name));
-    if (text) reading.field(name, CONFIG_FIELDS[name].kind.fromText(text), `env ${envName(name)}`);
+    const { fallback } = CONFIG_FIELDS[name];
+    if (text || text === "" && fallback === "") {
+      reading.field(name, CONFIG_FIELDS[name].kind.fromText(text), `env ${envName(name)}`);
+    }
   }
   for (const name of CONFIG_NAMES) {
     const given = flags[name];
@@ -58,6 +61,8 @@ class Reading {
   readonly #values: Partial<Record<FieldName, unknown>> = {};
   readonly #problems: ConfigProblem[] = [];
   readonly #given = new Set<FieldName>();
+  /** Why the key file cannot be read: the machine's doing, not a wrong configuration. */
+  #keyFailure: P2pError | undefined;
 
   object(given: unknown, source: string): void {
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
@@ -93,7 +98,8 @@ class Reading {
       this.#values.private_key = await readKeyFile(path);
     } catch (error) {
       if (!(error instanceof P2pError)) throw error;
-      this.#report("private_key_file", error.message);
+      if (error.code === "key_file_unreadable") this.#keyFailure = error;
+      else this.#report("private_key_file", error.message);
     }
   }
 
@@ -103,8 +109,13 @@ class Reading {
     if (!this.#given.has("private_key")) {
       this.#report("private_key", "is missing, give it or private_key_file");
     }
+    if (this.#keyFailure !== undefined) {
+      if (this.#problems.length === 0) throw this.#keyFailure;
+      this.#report("private_key_file", this.#keyFailure.message);
+    }
     if (this.#problems.length > 0) {
-      const keyless = this.#problems.some(({ path }) => path.startsWith("private_key"));
+      const keyless = this.#keyFailure === undefined &&
+        this.#problems.some(({ path }) => path.startsWith("private_key"));
       throw new ConfigError(this.#problems, keyless ? "Make a key with `keys --out FILE`" : undefined);
     }
     return config as unknown as P2PConfig;
@@ -125,7 +136,9 @@ async function readConfigFile(path: string): Promise<string> {
   } catch (cause) {
     throw new P2pError("config_unreadable", `Cannot read configuration "${path}": ${asError(cause).message}`, {
       cause,
-      hint: "Give the path of a YAML file; docs/configuration.md lists the fields",
+      hint: cause instanceof Deno.errors.NotCapable
+        ? `Run deno with --allow-read=${path}`
+        : "Give the path of a YAML file; docs/configuration.md lists the fields",
     });
   }
 }

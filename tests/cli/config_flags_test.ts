@@ -27,3 +27,13 @@ Deno.test("configValues() of no flags changes nothing", async () => {
   assertEquals(flags, {});
   assertEquals((await loadConfig({ env, flags })).port, CONFIG_FIELDS.port.fallback);
 });
+
+Deno.test("configValues() overrides a switch and a path of the file with false and with nothing", async () => {
+  const yamlText = "is_client_only: true\nstore_path: peers.db\n";
+  const flags = configValues(parseFlags(["--is-client-only=false", "--store-path", ""], configFlags()));
+  const config = await loadConfig({ yamlText, env, flags });
+  assertEquals([config.is_client_only, config.store_path], [false, ""]);
+  const emptied = (name: string) => name === "P2P_STORE_PATH" || name === "P2P_PORT" ? "" : env(name);
+  const { store_path, port } = await loadConfig({ yamlText: `${yamlText}port: 7`, env: emptied });
+  assertEquals([store_path, port], ["", 7]);
+});

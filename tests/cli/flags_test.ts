@@ -34,6 +34,16 @@ Deno.test("parseFlags() rejects what a command does not take, with what it does 
     [() => parseFlags(["-z"], flags), 'Unknown flag "-z"'],
     [() => parseFlags(["--mode"], flags), 'Flag "--mode" takes a value: --mode exact|classic'],
     [() => parseFlags(["--mode", "--json"], flags), 'Flag "--mode" takes a value'],
+    [() => parseFlags(["--mode="], flags), 'Flag "--mode" takes a value'],
+    [() => parseFlags(["--mode", "-"], flags, 1), 'Flag "--mode" takes a value'],
+    [() => parseFlags(["--mode", "exact", "--mode=exact"], flags), 'Flag "--mode" is given twice'],
+    [() => parseFlags(["-n", "1", "--validators", "2"], flags), 'Flag "--validators" is given twice'],
+    [() => parseFlags(["--json=maybe"], flags), '"--json" is "maybe", it takes no value'],
+    [
+      () => parseFlags(["--validators", "-5"], flags).integer("validators", 1, 99),
+      '"--validators" is "-5", it takes a whole number from 1 to 99',
+    ],
+    [() => parseFlags(["-5"], flags), 'Unexpected argument "-5"'],
     [() => parseFlags(["a", "b"], flags, 1), 'Unexpected argument "b"'],
     [
       () => parseFlags(["-n", "x"], flags).integer("validators", 1, 99),
@@ -47,4 +57,16 @@ Deno.test("parseFlags() rejects what a command does not take, with what it does 
     ],
   ];
   for (const [parse, message] of cases) assertThrows(parse, UsageError, message);
+});
+
+Deno.test("parseFlags() takes an empty value only where it means something", () => {
+  const empty = [{ name: "store", value: "FILE", summary: "", mayBeEmpty: true }];
+  for (const args of [["--store", ""], ["--store="]]) assertEquals(parseFlags(args, empty).value("store"), "");
+  assertThrows(() => parseFlags(["--store"], empty), UsageError, "takes a value");
+});
+
+Deno.test("parseFlags() takes everything behind -- as it is, and - and -5 as arguments", () => {
+  assertEquals(parseFlags(["-", "-5", "--", "--json", "--"], flags, 9).positional, ["-", "-5", "--json", "--"]);
+  assertEquals(parseFlags(["--json=false"], flags).has("json"), false);
+  assertEquals(parseFlags(["--peer=a=b"], flags).values("peer"), ["a=b"]);
 });

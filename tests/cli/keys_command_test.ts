@@ -78,3 +78,20 @@ Deno.test("keys refuses what it does not understand", async () => {
     }
   });
 });
+
+Deno.test("keys --out leaves nothing behind where the disk is full, and says what helps", async () => {
+  await inFolder(async (folder) => {
+    const { write } = Deno.FsFile.prototype;
+    Deno.FsFile.prototype.write = () =>
+      Promise.reject(Object.assign(new Error("No space left on device"), { code: "ENOSPC" }));
+    try {
+      const { code, out, err } = await run(["--out", `${folder}/node.key`]);
+      assertEquals([code, out], [3, ""]);
+      assertStringIncludes(err, "No space left on device");
+      assertStringIncludes(err, "Make room on the disk");
+    } finally {
+      Deno.FsFile.prototype.write = write;
+    }
+    assertEquals([...Deno.readDirSync(folder)], []);
+  });
+});

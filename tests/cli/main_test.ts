@@ -13,7 +13,15 @@ async function run(args: string[], options = {}) {
 
 Deno.test("main() prints the version of deno.json", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
-  assertEquals(await run(["--version"]), { code: 0, out: `raintree ${version}\n`, err: "" });
+  for (const asked of ["--version", "-V", "version"]) {
+    assertEquals(await run([asked]), { code: 0, out: `raintree ${version}\n`, err: "" });
+  }
+});
+
+Deno.test("main() takes help as a command, alone and with the name of one", async () => {
+  assertEquals(await run(["help"]), await run(["--help"]));
+  assertEquals(await run(["help", "keys"]), await run(["keys", "--help"]));
+  assertEquals((await run(["help", "kyes"])).code, 2);
 });
 
 Deno.test("main() answers an unknown command with the nearest one and exit code 2", async () => {

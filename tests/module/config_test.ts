@@ -116,7 +116,9 @@ Deno.test("loadConfig() reports a missing key, two keys, and a key file that can
       (await problems({ ...file("good"), yamlText: yaml() })).join(),
       "private_key_file: is given beside",
     );
-    assertStringIncludes((await problems(file("none"))).join(), "private_key_file: Cannot read key file");
+    const unreadable = await assertRejects(() => loadConfig(file("none")), P2pError, "Cannot read key file");
+    assertEquals(unreadable.code, "key_file_unreadable");
+    assertEquals((await problems({ ...file("none"), yamlText: "port: x" })).length, 2);
     assertStringIncludes((await problems(file("bad"))).join(), "64 or 128 hex digits");
   });
 });
