@@ -54,7 +54,11 @@ export class HostConnection implements AsyncDisposable {
   #identified: Promise<IdentifyInfo> | undefined;
   #info: IdentifyInfo | undefined;
 
-  /** Made by {@link Libp2pHost} from a finished handshake; starts the routines. */
+  /**
+   * Made by {@link Libp2pHost} from a finished handshake.
+   *
+   * @internal
+   */
   constructor(host: ConnectionHost, secured: SecuredSocket, direction: Direction) {
     const { socket, remote } = secured;
     this.#host = host;
@@ -93,7 +97,11 @@ export class HostConnection implements AsyncDisposable {
     });
   }
 
-  /** Starts the read and the write routine. Called once, by the host. */
+  /**
+   * Starts the read and the write routine. Called once, by the host.
+   *
+   * @internal
+   */
   start(): void {
     this.#link.start(this.#secured.session, this.#secured.received);
   }
@@ -191,19 +199,13 @@ export class HostConnection implements AsyncDisposable {
     return this.#identified;
   }
 
-  /** Takes over what the remote pushed. Called by the host. */
+  /**
+   * Takes over what the remote pushed. Called by the host.
+   *
+   * @internal
+   */
   identified(info: IdentifyInfo): void {
     this.#info = info;
-  }
-
-  /** Resets `stream` if it is still there when the host's stream deadline has passed from now. */
-  expectEnd(stream: Libp2pStream): void {
-    if (this.#open) this.#deadlines.add(stream);
-  }
-
-  /** `stream` has ended, or made progress: see {@link expectEnd}. */
-  streamGone(stream: Libp2pStream): void {
-    this.#deadlines.delete(stream);
   }
 
   /**
@@ -221,13 +223,13 @@ export class HostConnection implements AsyncDisposable {
 
   #newStream(negotiation: MultistreamDialer): Libp2pStream {
     const yamux = this.#yamux.open();
-    const stream = new Libp2pStream(this, yamux, negotiation);
+    const stream = new Libp2pStream(this, yamux, negotiation, this.#deadlines);
     yamux.handler = stream;
     return stream;
   }
 
   #accept(yamux: YamuxStream): YamuxStreamHandler {
-    const stream = new Libp2pStream(this, yamux, new MultistreamListener(this.#host), (agreed) => {
+    const stream = new Libp2pStream(this, yamux, new MultistreamListener(this.#host), this.#deadlines, (agreed) => {
       this.#deadlines.delete(agreed);
       this.#host.serve(agreed);
     });

@@ -1,6 +1,7 @@
 import { abortError, P2pError, ProtocolError } from "../../base/errors.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { concat } from "../../codec/concat.ts";
+import type { DeadlineQueue } from "./deadline_queue.ts";
 import type { HostConnection } from "./host_connection.ts";
 import { MultistreamDialer, MultistreamListener } from "./multistream.ts";
 import { ReceiveQueue } from "./receive_queue.ts";
@@ -41,6 +42,7 @@ export class Libp2pStream implements AsyncDisposable {
   /** Whether this node or the remote opened it. */
   readonly direction: "inbound" | "outbound";
   readonly #yamux: YamuxStream;
+  readonly #deadlines: DeadlineQueue<Libp2pStream>;
   readonly #onNegotiated: ((stream: Libp2pStream) => void) | undefined;
   #negotiation: MultistreamDialer | MultistreamListener | undefined;
   #optimistic: boolean;
@@ -62,17 +64,21 @@ export class Libp2pStream implements AsyncDisposable {
 
   /**
    * Made by {@link HostConnection}. A dialer that offers one protocol starts optimistically: data follows the proposal
-   * without waiting. `onNegotiated` is called once, when the protocol is agreed.
+   * without waiting. `deadlines` resets it if it does not end after its release; `onNegotiated` is called once, when the protocol is agreed.
+   *
+   * @internal
    */
   constructor(
     connection: HostConnection,
     yamux: YamuxStream,
     negotiation: MultistreamDialer | MultistreamListener,
+    deadlines: DeadlineQueue<Libp2pStream>,
     onNegotiated?: (stream: Libp2pStream) => void,
   ) {
     this.connection = connection;
     this.#yamux = yamux;
     this.#negotiation = negotiation;
+    this.#deadlines = deadlines;
     this.#onNegotiated = onNegotiated;
     if (negotiation instanceof MultistreamDialer) {
       this.direction = "outbound";
@@ -236,7 +242,11 @@ export class Libp2pStream implements AsyncDisposable {
     return ACCEPTED;
   }
 
-  /** Whether nothing of what was written has moved since the last call. Used by the connection's stream deadline. @internal */
+  /**
+   * Whether nothing of what was written has moved since the last call. Used by the connection's stream deadline.
+   *
+   * @internal
+   */
   stalled(): boolean {
     const stalled = !this.#moved;
     this.#moved = false;
@@ -250,10 +260,10 @@ export class Libp2pStream implements AsyncDisposable {
     for (let chunk = this.#received?.shift(); chunk !== undefined; chunk = this.#received?.shift()) {
       this.#yamux.consumed(chunk.length);
     }
-    if (this.#yamux.open) this.connection.expectEnd(this);
+    if (this.#yamux.open) this.#deadlines.add(this);
   }
 
-  /** Called by yamux. @internal */
+  /** @internal Called by yamux. */
   data(chunk: Uint8Array): boolean {
     if (this.#negotiation !== undefined) {
       const rest = this.#negotiate(this.#negotiation, chunk);
@@ -281,7 +291,7 @@ export class Libp2pStream implements AsyncDisposable {
     return true;
   }
 
-  /** Called by yamux. @internal */
+  /** @internal Called by yamux. */
   ended(): void {
     if (this.#negotiation !== undefined) {
       if (this.#negotiation instanceof MultistreamListener && this.#negotiation.refused) return this.#refuse();
@@ -293,13 +303,13 @@ export class Libp2pStream implements AsyncDisposable {
     this.#endPipe();
   }
 
-  /** Called by yamux. @internal */
+  /** @internal Called by yamux. */
   aborted(reason: P2pError): void {
     this.#reason = reason;
     this.#unsent.abort(reason);
     this.#received?.clear();
     this.#negotiationBytes = undefined;
-    this.connection.streamGone(this);
+    this.#deadlines.delete(this);
     this.#reader?.reject(reason);
     this.#reader = undefined;
     this.#agreed?.reject(reason);
@@ -307,18 +317,18 @@ export class Libp2pStream implements AsyncDisposable {
     this.#endPipe();
   }
 
-  /** Called by yamux. @internal */
+  /** @internal Called by yamux. */
   finished(): void {
     this.#endSent = true;
     this.#flushed?.resolve();
   }
 
-  /** Called by yamux. @internal */
+  /** @internal Called by yamux. */
   closed(): void {
-    this.connection.streamGone(this);
+    this.#deadlines.delete(this);
   }
 
-  /** Called by yamux. @internal */
+  /** @internal Called by yamux. */
   take(out: ByteWriter, budget: number): void {
     const negotiation = this.#negotiationBytes;
     if (negotiation !== undefined) {

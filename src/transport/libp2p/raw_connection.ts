@@ -15,7 +15,11 @@ export class RawConnection {
   #reason: P2pError | undefined;
   #over = false;
 
-  /** Made by {@link Libp2pHost}. `settled` is called once, when it was closed or secured. */
+  /**
+   * Made by {@link Libp2pHost}. `settled` is called once, when it was closed or secured.
+   *
+   * @internal
+   */
   constructor(socket: TcpSocket, direction: Direction, settled: () => void) {
     this.#socket = socket;
     this.#settled = settled;
@@ -29,7 +33,11 @@ export class RawConnection {
     return this.#reason;
   }
 
-  /** The handshake is over, the socket belongs to a connection now. Called by the host. @internal */
+  /**
+   * The handshake is over, the socket belongs to a connection now. Called by the host.
+   *
+   * @internal
+   */
   secured(): void {
     this.#settle();
   }
