@@ -9,8 +9,7 @@ const FRAGMENT_BYTES_MIN = 1024;
 
 /** One channel's incoming side from one peer: joins frames into messages and counts the credit the peer has left. */
 export class ReceiveLane {
-  /** What the lane is for. */
-  readonly options: LaneOptions;
+  #options: LaneOptions;
   /** Messages received whole. */
   received = 0;
   #parts: Uint8Array[] = [];
@@ -20,7 +19,19 @@ export class ReceiveLane {
 
   /** A lane that takes the whole receive capacity. */
   constructor(options: LaneOptions) {
-    this.options = options;
+    this.#options = options;
+  }
+
+  /** What the lane is for. */
+  get options(): LaneOptions {
+    return this.#options;
+  }
+
+  /** Serves a channel that was closed and opened anew. The peer keeps what credit it has, so that the capacity can only grow; it is owed the growth. */
+  reopen(options: LaneOptions): void {
+    const receiveCapacity = Math.max(options.receiveCapacity, this.#options.receiveCapacity);
+    this.#owed += receiveCapacity - this.#options.receiveCapacity;
+    this.#options = { ...options, receiveCapacity };
   }
 
   /**
@@ -30,25 +41,25 @@ export class ReceiveLane {
    */
   push(flags: number, body: Uint8Array): Uint8Array | undefined {
     const length = this.#partsBytes + body.length;
-    if (length > this.options.messageBytesMax) {
+    if (length > this.#options.messageBytesMax) {
       throw new ProtocolError(
         "message_too_large",
-        `Message on channel ${this.options.id} has over ${
+        `Message on channel ${this.#options.id} has over ${
           length - 1
-        } bytes, the limit is ${this.options.messageBytesMax}`,
+        } bytes, the limit is ${this.#options.messageBytesMax}`,
       );
     }
-    if (this.#outstanding >= this.options.receiveCapacity) {
+    if (this.#outstanding >= this.#options.receiveCapacity) {
       throw new ProtocolError(
         "credit_exceeded",
-        `Peer sent on channel ${this.options.id} beyond its credit of ${this.options.receiveCapacity} bytes`,
+        `Peer sent on channel ${this.#options.id} beyond its credit of ${this.#options.receiveCapacity} bytes`,
       );
     }
     if ((flags & MORE) !== 0) {
       if (body.length < FRAGMENT_BYTES_MIN) {
         throw new ProtocolError(
           "fragment_too_short",
-          `Fragment on channel ${this.options.id} has ${body.length} bytes, all but a message's last have ${FRAGMENT_BYTES_MIN} or more`,
+          `Fragment on channel ${this.#options.id} has ${body.length} bytes, all but a message's last have ${FRAGMENT_BYTES_MIN} or more`,
         );
       }
       this.#parts.push(body);
@@ -68,7 +79,7 @@ export class ReceiveLane {
   consumed(length: number): boolean {
     this.#outstanding -= length + MESSAGE_COST;
     this.#owed += length + MESSAGE_COST;
-    return this.#owed * 4 >= this.options.receiveCapacity;
+    return this.#owed * 4 >= this.#options.receiveCapacity;
   }
 
   /** Owes the peer its first credit. */

@@ -23,8 +23,8 @@ export interface LaneOptions {
 
 /** One channel's outgoing queue to one peer: bounded in bytes, cut into frames as the peer's credit allows. */
 export class SendLane {
-  /** What the lane is for. */
-  readonly options: LaneOptions;
+  /** What the lane is for. Changes when the channel was closed and its ID opened anew; what is queued stays. */
+  options: LaneOptions;
   /** Bytes the peer still accepts; a message starts while it is above zero and may leave it below. */
   credit = 0;
   /** Whether the peer receives on this channel. */

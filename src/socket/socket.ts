@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, systemClock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { asP2pError, P2pError, ProtocolError } from "../base/errors.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
 import type { Address } from "../identity/address.ts";
@@ -27,7 +27,7 @@ export interface SocketOptions {
   queue?: QueueKind;
   /** Pings. */
   keepAlive?: KeepAliveOptions;
-  /** How long an orderly close waits for what is queued, milliseconds. @default {1_000} */
+  /** How long an orderly close may take, milliseconds: what is queued is written and the peer answers, or the connection is cut. @default {1_000} */
   drainMs?: number;
   /** Whether an illegal transition throws (development) or is counted (production). @default {false} */
   strict?: boolean;
@@ -178,8 +178,10 @@ export class Socket implements ConnectionHandler {
     this.connection.open(this);
   }
 
-  /** Carries one more channel from now on; the peer is told. */
+  /** Carries one more channel from now on, or one it carries already with other options; the peer is told. */
   addLane(options: LaneOptions): void {
+    const known = this.#sendLaneOf.get(options.id);
+    if (known !== undefined) return this.#reopen(known, options);
     const lane = new SendLane(options);
     this.#sendLanes.push(lane);
     this.#sendLanes.sort((a, b) => a.options.id - b.options.id);
@@ -240,8 +242,8 @@ export class Socket implements ConnectionHandler {
   }
 
   /**
-   * Closes: without a reason what is queued is written first, for at most `drainMs`; with one it fails at once. Idempotent, resolves
-   * when the socket is `closed` and its routines have ended.
+   * Closes: without a reason what is queued is written first and the connection ends in order, all of it within `drainMs`, after which it fails with
+   * `drain_timeout`; with a reason it fails at once. Idempotent, resolves when the socket is `closed` and its routines have ended.
    */
   close(reason?: P2pError): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
@@ -328,6 +330,15 @@ export class Socket implements ConnectionHandler {
     }
   }
 
+  #reopen(lane: SendLane, options: LaneOptions): void {
+    lane.options = options;
+    const receive = this.#receiveLaneOf.get(options.id)!;
+    receive.reopen(options);
+    if (this.state !== "open") return;
+    this.#owing.add(receive);
+    this.connection.wake();
+  }
+
   /** Gives the peer its first credit for a channel. */
   #announce(lane: ReceiveLane): void {
     lane.grant(lane.options.receiveCapacity);
@@ -335,25 +346,30 @@ export class Socket implements ConnectionHandler {
   }
 
   async #shut(reason: P2pError | undefined, wasOpen: boolean): Promise<void> {
-    if (wasOpen && reason === undefined) await this.#drain();
+    let why = reason;
+    const { drainMs = 1_000 } = this.#options;
+    // One deadline for what is queued here, what the connection still holds, and the peer's answer to our end.
+    const cancel = this.#clock.after(drainMs, () => {
+      why ??= new P2pError("drain_timeout", `Peer did not take what was queued within ${drainMs} ms of closing`);
+      if (this.#drained !== undefined) this.#drained();
+      else void this.#connection?.close(why);
+    });
+    if (wasOpen && why === undefined) await this.#drain();
     for (const lane of this.#sendLanes) lane.clear();
-    await this.#connection?.close(reason);
+    await this.#connection?.close(why);
     if (wasOpen) await this.#closed.promise;
+    cancel();
     this.#lifecycle.go("closed");
-    this.#options.onClosed?.(this, reason);
+    this.#options.onClosed?.(this, why);
   }
 
   /** Waits until everything queued was taken, the connection ended, or the time is up. */
   async #drain(): Promise<void> {
     if (this.#sendLanes.every(isEmpty)) return;
-    const { drainMs = 1_000 } = this.#options;
-    let cancel: Cancel = () => {};
     await new Promise<void>((resolve) => {
       this.#drained = resolve;
-      cancel = this.#clock.after(drainMs, resolve);
       this.#connection!.wake();
     });
-    cancel();
     this.#drained = undefined;
   }
 

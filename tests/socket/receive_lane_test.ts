@@ -1,4 +1,4 @@
-import { assertEquals, assertLessOrEqual, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertLessOrEqual, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ProtocolError } from "../../src/base/errors.ts";
 import { below, seededRandom } from "../../src/base/random.ts";
@@ -78,4 +78,23 @@ Deno.test("ReceiveLane owes credit for what was consumed, tells at half the capa
   assertEquals([receives.settle(), receives.settle()], [owed, 0]);
   receives.grant(50);
   assertEquals(receives.settle(), 50);
+});
+
+Deno.test("ReceiveLane.reopen() owes the peer what the capacity grew, and never takes back what it has", () => {
+  const receives = new ReceiveLane(lane(5, { receiveCapacity: 1_000 }));
+  receives.grant(1_000);
+  assertEquals(receives.settle(), 1_000);
+  receives.reopen(lane(5, { receiveCapacity: 3_000, messageBytesMax: 70 }));
+  assertEquals(receives.settle(), 2_000);
+  receives.reopen(lane(5, { receiveCapacity: 10, messageBytesMax: 80 }));
+  assertEquals([receives.settle(), receives.options.receiveCapacity], [0, 3_000]);
+  assertEquals(codeOf(() => receives.push(0, new Uint8Array(81))), "message_too_large");
+  let taken = 0;
+  assertEquals(
+    codeOf(() => {
+      for (;; taken += 80 + MESSAGE_COST) receives.push(0, new Uint8Array(80));
+    }),
+    "credit_exceeded",
+  );
+  assert(taken >= 3_000, `${taken}`);
 });
