@@ -58,6 +58,9 @@ export function isPinned(peer: Peer): boolean {
   return peer.wanted || peer.record.persistent;
 }
 
+/** Names of what {@link tierOf} tells. */
+export const CANDIDATES = ["known", "persistent", "wanted", "requested"] as const;
+
 /** Who is dialled first: what somebody waits for, what the routers want, what the operator named, the rest. */
 export function tierOf(peer: Peer): number {
   if (peer.requested) return 3;

@@ -10,7 +10,7 @@ import type { AcceptedPeer, AddOptions, Admission, DialCandidate, Eviction, Peer
 import { explainPeer, type PeerExplanation, type PeerStatus, statusOf } from "./explain.ts";
 import { Links } from "./links.ts";
 import { MemoryPeerStore } from "./memory_peer_store.ts";
-import { delayEndpoint, isPinned, type Link, newPeer, type Peer, tierOf } from "./peer.ts";
+import { CANDIDATES, delayEndpoint, isPinned, type Link, newPeer, type Peer, tierOf } from "./peer.ts";
 import { PeerBook } from "./peer_book.ts";
 import { type PeerManagerOptions, withDefaults } from "./peer_manager_options.ts";
 import {
@@ -28,8 +28,6 @@ import { assertDialable, peerBanned, peerDuplicate, peerNotDialing, peerSelf, pe
 import { applyReport, type PeerReport, SCORE_MIN } from "./scores.ts";
 import { StoreWriter } from "./store_writer.ts";
 import { tieBreak } from "./tie_break.ts";
-
-const CANDIDATES = ["known", "persistent", "wanted", "requested"] as const;
 
 /**
  * Decides whom this node knows, dials, accepts, keeps and drops. (The peer manager of Tendermint ADR-062.)
@@ -135,6 +133,14 @@ export class PeerManager implements Disposable {
     this.#work();
   }
 
+  /** Takes {@link dialNow} back, because nobody waits any more. A dial under way goes on. */
+  dialNoMore(id: Address): void {
+    const peer = this.#book.get(id);
+    if (peer === undefined) return;
+    peer.requested = false;
+    this.#book.place(peer);
+  }
+
   /** Whom to dial now, if anybody; answered with {@link dialed} or {@link dialFailed}. */
   dialNext(): DialCandidate | undefined {
     const peer = this.#nextToDial();
@@ -233,13 +239,6 @@ export class PeerManager implements Disposable {
     this.#book.keep(peer);
     this.#work();
     return true;
-  }
-
-  /** The peer broke a rule: it loses 10 points and its connection. */
-  errored(id: Address, error: unknown): void {
-    const reason = asError(error).message;
-    this.report(id, { kind: "bad", points: 10, reason });
-    this.#evict(id, reason);
   }
 
   /** Moves a peer's score and keeps the reason. Ignored for unknown peers. @throws {RangeError} if the points are not above 0 */

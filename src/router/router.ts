@@ -41,7 +41,8 @@ export class Router implements ChannelHost, AsyncDisposable {
   readonly #connections = new Map<Socket, number | undefined>();
   /** The socket of each peer, from open to closed. */
   readonly #open = new Map<Address, Socket>();
-  readonly #waiting = new Map<Address, PromiseWithResolvers<Socket>>();
+  /** What {@link connect} waits for, by peer, and how many calls do. */
+  readonly #waiting = new Map<Address, PromiseWithResolvers<Socket> & { calls: number }>();
   readonly #drops = new DropCounter();
   readonly #work = new Set<Promise<void>>();
   readonly #stop = new AbortController();
@@ -69,10 +70,10 @@ export class Router implements ChannelHost, AsyncDisposable {
     return this.#gate.refused;
   }
 
-  /** Opens a channel on every socket, present and future. @throws {P2pError} `channel_taken` when the ID is in use. */
+  /** Opens a channel on every socket, present and future. @throws {P2pError} `channel_taken` when the ID is in use; one that was closed is free. */
   openChannel<T>(descriptor: ChannelDescriptor<T>): Channel<T> {
     const channel = new Channel(descriptor, this);
-    if (this.#channels.has(channel.id)) {
+    if (this.#channels.get(channel.id)?.closed === false) {
       throw new P2pError("channel_taken", `Channel ${channel.id} is open already`);
     }
     this.#channels.set(channel.id, channel as Channel<unknown>);
@@ -125,14 +126,23 @@ export class Router implements ChannelHost, AsyncDisposable {
     if (this.#stop.signal.aborted) throw stopped();
     const place = this.#peers.status(peer) === "unknown" ? this.#options.locate?.(peer) : undefined;
     if (place !== undefined) this.#peers.add(place);
+    limit.signal.throwIfAborted();
     this.#peers.dialNow(peer);
     let waiting = this.#waiting.get(peer);
     if (waiting === undefined) {
-      waiting = Promise.withResolvers<Socket>();
+      waiting = { ...Promise.withResolvers<Socket>(), calls: 0 };
       waiting.promise.catch(() => {}); // told to those who wait below
       this.#waiting.set(peer, waiting);
     }
-    return await abortable(waiting.promise, limit.signal);
+    waiting.calls++;
+    try {
+      return await abortable(waiting.promise, limit.signal);
+    } finally {
+      if (--waiting.calls === 0 && this.#waiting.get(peer) === waiting) {
+        this.#waiting.delete(peer);
+        this.#peers.dialNoMore(peer);
+      }
+    }
   }
 
   /** Messages dropped so far, by channel, peer and reason. */

@@ -113,7 +113,7 @@ class Model {
       this.manager.ban(id, 1000, "test");
       if (this.manager.status(id) !== "unknown") this.#bannedUntil.set(id, this.#clock.wall() + 1000);
     } else if (kind === 1) this.manager.inactivate(id, "other network");
-    else if (kind === 2) this.manager.errored(id, new Error("nonsense"));
+    else if (kind === 2) this.manager.dialNoMore(id);
     else if (this.manager.status(id) === "idle" && this.manager.explain(id)!.endpoints.length > 0) {
       this.manager.dialNow(id);
     }

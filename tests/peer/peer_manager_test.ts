@@ -340,15 +340,36 @@ Deno.test("report() bans an ordinary peer whose score falls to the floor, and le
   assertEquals(manager.explain(peerId(1))!.changes.map(({ reason }) => reason), ["forged a block", "ban served"]);
 });
 
-Deno.test("errored() costs points and the connection, and explain() says why", () => {
+Deno.test("report() costs points, ban() the connection, and explain() says why", () => {
   const { manager } = fixture();
   acceptReady(manager, 1);
-  manager.errored(peerId(1), new P2pError("frame_too_long", "Frame of 9 GiB"));
-  assertEquals(evictions(manager), [{ id: peerId(1), reason: "Frame of 9 GiB" }]);
+  manager.report(peerId(1), { kind: "bad", points: 10, reason: "Frame of 9 GiB" });
+  assertEquals(evictions(manager), []);
+  manager.ban(peerId(1), 1_000, "enough");
+  assertEquals(evictions(manager), [{ id: peerId(1), reason: "banned: enough" }]);
   const { score, changes, status, why } = manager.explain(peerId(1))!;
   assertEquals([score, changes[0].reason, status], [-10, "Frame of 9 GiB", "evicting"]);
-  assertStringIncludes(why, "Frame of 9 GiB");
+  assertStringIncludes(why, "enough");
   assertEquals(manager.explain(peerId(2)), undefined);
+});
+
+Deno.test("dialNoMore() takes dialNow() back: the peer is dialled when it would have been, a dial under way goes on", () => {
+  const { manager, clock } = fixture({ keepConnected: 1, minBackoffMs: 100, maxBackoffMs: 10_000 });
+  manager.add(at(1));
+  manager.add(at(2));
+  acceptReady(manager, 3);
+  assertEquals(dials(manager), []); // connected with enough
+  manager.dialNow(peerId(1));
+  manager.dialNoMore(peerId(1));
+  manager.dialNoMore(peerId(9));
+  assertEquals(dials(manager), []);
+  manager.dialNow(peerId(2));
+  const { address, candidate } = manager.dialNext()!;
+  manager.dialNoMore(peerId(2));
+  assertEquals([address.id, candidate, manager.status(peerId(2))], [peerId(2), "requested", "dialing"]);
+  manager.dialFailed(address, new Error("refused"));
+  clock.pass(20_000);
+  assertEquals(dials(manager), []);
 });
 
 Deno.test("inactivate() puts a peer of another network aside until a handshake with it succeeds", () => {
