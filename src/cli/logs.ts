@@ -3,6 +3,7 @@ import {
   getAnsiColorFormatter,
   getJsonLinesFormatter,
   getTextFormatter,
+  type LogRecord,
   resetSync,
 } from "@logtape/logtape";
 import type { P2PConfig } from "../module/config.ts";
@@ -16,9 +17,11 @@ import { palette } from "./terminal.ts";
 export function logTo(io: Io, level: P2PConfig["log_level"]): Disposable {
   const isColoured = palette(io, "stderr").bold("") !== "";
   const text = (isColoured ? getAnsiColorFormatter : getTextFormatter)({ timestamp: "time", value: "bare" });
-  // The template is the name of the event, its values are fields beside it.
+  // The template is the name of the event, its values are fields beside it; the text is for whoever reads without a program.
   const json = getJsonLinesFormatter({ message: "template", properties: "flatten" });
-  const format = io.isTerminal.stderr ? text : json;
+  const jsonWithText = (record: LogRecord) =>
+    json({ ...record, properties: { text: rendered(record), ...record.properties } });
+  const format = io.isTerminal.stderr ? text : jsonWithText;
   configureSync({
     sinks: { stderr: (record) => io.stderr(format(record)) },
     loggers: [
@@ -28,4 +31,11 @@ export function logTo(io: Io, level: P2PConfig["log_level"]): Disposable {
     reset: true,
   });
   return { [Symbol.dispose]: resetSync };
+}
+
+/** The message with its values in their places. */
+function rendered({ message }: LogRecord): string {
+  return message.map((part) =>
+    typeof part === "string" ? part : part instanceof Error ? part.message : Deno.inspect(part)
+  ).join("");
 }

@@ -118,6 +118,8 @@ Deno.test("node says where it listens, logs JSON lines, and drains and exits 0 a
   assertEquals(multiaddr, `/ip4/127.0.0.1/tcp/${network.ports[0]}/p2p/${key.peerId}`);
   const records = err.trim().split("\n").map((line) => JSON.parse(line));
   assertEquals(records[0].multiaddr, multiaddr);
+  assertEquals(records[0].message, "node {address} listens at {multiaddr}");
+  assertEquals(records[0].text, `node ${key.address} listens at ${multiaddr}`);
   assertEquals([records[1].validators, records[1].staked], [1, true]);
   assertEquals(records.at(-1).message, "stopped");
   assert(!err.includes(key.privateHex().slice(0, 16)), "the key is in the log");

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 
 const echo = new URL("../../examples/echo.ts", import.meta.url).pathname;
 
@@ -14,8 +14,9 @@ Deno.test("examples/echo.ts serves, and tries a server", async () => {
   };
   try {
     const client = new Deno.Command(Deno.execPath(), { args: ["run", "-A", echo, "--dial", await line()] });
-    const { code, stderr } = await client.output();
+    const { code, stdout, stderr } = await client.output();
     assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+    assertMatch(new TextDecoder().decode(stdout), /^echoed 1, 1000, .* bytes as they were sent/);
     const { level, data } = JSON.parse(await line());
     assertEquals([level, data], [1, "68656c6c6f"]);
     const refused = new Deno.Command(Deno.execPath(), { args: ["run", "-A", echo, "--dial", "/ip4/127.0.0.1/tcp/1"] });
@@ -25,4 +26,22 @@ Deno.test("examples/echo.ts serves, and tries a server", async () => {
     await lines.cancel();
     await server.status;
   }
+});
+
+Deno.test("examples/echo.ts shows its usage when asked, and with exit code 2 for what it does not take", async () => {
+  const cases: [string[], number, string][] = [
+    [["--help"], 0, "Usage"],
+    [["--prot", "1"], 2, '"--prot" is not known'],
+    [["here"], 2, '"here" is not known'],
+    [["--port", "70000"], 2, '--port is "70000"'],
+    [["--port", "x"], 2, '--port is "x"'],
+    [["--dial"], 2, "--dial takes a multiaddr"],
+  ];
+  await Promise.all(cases.map(async ([args, code, message]) => {
+    const run = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", echo, ...args] }).output();
+    const text = new TextDecoder().decode(code === 0 ? run.stdout : run.stderr);
+    assertEquals(run.code, code, text);
+    assertStringIncludes(text, message);
+    assertStringIncludes(text, "Usage:");
+  }));
 });
