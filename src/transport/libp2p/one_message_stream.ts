@@ -58,12 +58,20 @@ export interface MessageHandlerOptions {
   deadlineMs?: number;
   /** Bytes of unfinished messages held for all peers together; the stream that would pass it is reset with `messages_no_room`. @default {67108864} */
   unfinishedBytesMax?: number;
+  /** The same, of one connection: a peer leaves room for the others. @default {16777216} but at least `maxBytes` */
+  unfinishedBytesPerConnectionMax?: number;
   /** A peer broke the protocol, with a message that is too long for one; its stream is reset already. @default {nobody is told} */
   onViolation?: (from: HostConnection, error: ProtocolError) => void;
 }
 
 /** Takes one message. The stream ends, and with it the sender's wait, when the returned promise resolves. A throw resets the stream. */
 export type OnMessage = (from: HostConnection, message: Uint8Array) => void | Promise<void>;
+
+/** What the unfinished messages of one connection hold. */
+interface Share {
+  bytes: number;
+  streams: number;
+}
 
 /** Receives what {@link sendMessage} sends: serves `protocol` on `host` until it is unhandled. */
 export function handleMessages(
@@ -76,34 +84,40 @@ export function handleMessages(
     maxBytes = 4 * 1024 * 1024 + 64,
     deadlineMs = 10_000,
     unfinishedBytesMax = 64 * 1024 * 1024,
+    unfinishedBytesPerConnectionMax = Math.max(maxBytes, 16 * 1024 * 1024),
     onViolation = () => {},
   } = options;
   const deadlines = new DeadlineQueue<Libp2pStream>(host.clock, deadlineMs, (stream) => {
     stream.reset(new P2pError("stream_timeout", `Message did not end within ${deadlineMs} ms`));
   });
   let unfinishedBytes = 0;
+  const shares = new Map<HostConnection, Share>();
   const receive = (stream: Libp2pStream) => {
     const received = new ReceiveQueue();
+    const { connection } = stream;
+    const share = shares.get(connection) ?? { bytes: 0, streams: 0 };
+    if (share.streams++ === 0) shares.set(connection, share);
     deadlines.add(stream);
     stream.pipe({
       data(chunk) {
         if (received.bytes + chunk.length > maxBytes) {
           throw new ProtocolError("stream_too_long", `Message is longer than ${maxBytes} bytes`);
         }
-        if (unfinishedBytes + chunk.length > unfinishedBytesMax) {
-          const what = `Messages of ${unfinishedBytes} bytes are unfinished, the limit is ${unfinishedBytesMax}`;
-          throw new P2pError("messages_no_room", what);
-        }
+        checkRoom("Messages", unfinishedBytes, chunk.length, unfinishedBytesMax);
+        checkRoom("The peer's messages", share.bytes, chunk.length, unfinishedBytesPerConnectionMax);
         unfinishedBytes += chunk.length;
+        share.bytes += chunk.length;
         received.push(chunk);
       },
       take() {},
       ended(reason) {
         deadlines.delete(stream);
         unfinishedBytes -= received.bytes;
-        if (reason instanceof ProtocolError) onViolation(stream.connection, reason);
+        share.bytes -= received.bytes;
+        if (--share.streams === 0) shares.delete(connection);
+        if (reason instanceof ProtocolError) onViolation(connection, reason);
         if (reason !== undefined) return received.clear();
-        const handled = onMessage(stream.connection, received.takeAll());
+        const handled = onMessage(connection, received.takeAll());
         if (handled === undefined) return stream.closeWrite();
         handled.then(
           () => stream.closeWrite(),
@@ -113,4 +127,9 @@ export function handleMessages(
     });
   };
   host.handle(protocol, receive, { unhandled: () => deadlines.clear() });
+}
+
+function checkRoom(whose: string, held: number, more: number, limit: number): void {
+  if (held + more <= limit) return;
+  throw new P2pError("messages_no_room", `${whose} of ${held} bytes are unfinished, the limit is ${limit}`);
 }

@@ -74,6 +74,29 @@ Deno.test("handleMessages() holds no more unfinished bytes than it may, for all 
   assertEquals(streams.slice(0, 2).map((stream) => stream.reason), [undefined, undefined]);
 });
 
+Deno.test("handleMessages() lets no peer take the room of the others, and gives it back", async () => {
+  await using a = host(1);
+  await using b = host(2);
+  await using c = host(3);
+  let got = 0;
+  handleMessages(a, PROTOCOL, { maxBytes: 100_000, unfinishedBytesPerConnectionMax: 150_000 }, () => void got++);
+  const address = listen(a);
+  const greedy = await b.dial(address);
+  const [first, second] = [greedy.newStream(PROTOCOL), greedy.newStream(PROTOCOL)];
+  for (const stream of [first, second]) {
+    await stream.write(pattern(100_000));
+    await greedy.ping(); // in this order, or the streams take turns
+  }
+  assertEquals((await assertRejects(() => second.read(), P2pError)).code, "stream_reset");
+  await c.dial(address);
+  await sendMessage(c, a.address, PROTOCOL, pattern(100_000), { untilGone: true });
+  assertEquals([got, first.reason], [1, undefined]);
+  first.reset();
+  await greedy.ping();
+  for (let i = 0; i < 3; i++) await sendMessage(b, greedy, PROTOCOL, pattern(100_000), { untilGone: true });
+  assertEquals(got, 4);
+});
+
 Deno.test("handleMessages() resets a message that does not end in time, and leaves no timer", async () => {
   const clock = new VirtualClock();
   await using a = host(1, { clock });
