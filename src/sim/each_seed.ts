@@ -20,7 +20,7 @@ export interface EachSeedOptions {
  * import { eachSeed } from "@raintree/p2p/testing";
  *
  * const only = undefined; // in a test: what the environment variable SEED says
- * const replay = (seed: number) => `SEED=${seed} deno task test tests/my_network_test.ts`;
+ * const replay = (seed: number) => `SEED=${seed} deno test my_network_test.ts`;
  * const seeds: number[] = [];
  * await eachSeed({ first: only ?? 1, count: only === undefined ? 3 : 1, replay }, (seed) => {
  *   seeds.push(seed); // build a SimNetwork from the seed, run it, assert
