@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import { Routines } from "../base/routines.ts";
-import type { Address } from "../identity/address.ts";
+import { type Address, parseAddress } from "../identity/address.ts";
 import { formatNodeAddress, type NodeAddress } from "../identity/node_address.ts";
 import type { Fetch } from "../discovery/bootstrap.ts";
 import type { PeerExplanation } from "../peer/explain.ts";
@@ -12,7 +12,7 @@ import type { Ring } from "../raintree/ring.ts";
 import type { Router } from "../router/router.ts";
 import type { MemoryNetwork } from "../transport/memory/memory_transport.ts";
 import type { Transport } from "../transport/transport.ts";
-import { type Bus, type Content, LocalBus } from "./bus.ts";
+import { type Bus, type Content, LocalBus, type P2PEvent } from "./bus.ts";
 import type { P2PConfig, P2PConfigInput } from "./config.ts";
 import type { NodeEvent } from "./events.ts";
 import { parseConfig } from "./load_config.ts";
@@ -22,13 +22,13 @@ import { newTelemetry, type Telemetry } from "./telemetry.ts";
 
 /** What an application injects beside the configuration. */
 export interface P2PModuleOptions {
-  /** Where events go. @default {a LocalBus, see P2PModule.bus} */
+  /** Where events go. @default {a LocalBus, which P2PModule.subscribe subscribes to} */
   bus?: Bus;
   /** Who is staked at a height. @default {the configuration's genesis file; nobody without one} */
   peerstore?: PeerstoreProvider;
   /** The height of the chain. @default {always 0} */
   heights?: CurrentHeightProvider;
-  /** The network of nodes in this process, for `connection_type: memory`. */
+  /** The network of nodes in this process, for `connection_type: memory`: a `MemoryNetwork` of `@raintree/p2p/testing`. */
   memory?: MemoryNetwork;
   /** Makes the node's transport, in place of the one that `connection_type` names but with its protocol: a simulated network, for one. */
   transport?: (routines: Routines) => Transport;
@@ -67,7 +67,8 @@ export type P2PModuleParts =
  * const peerstore = new StaticProvider([{ address: key.address, nodeAddress, stake: 1n }]);
  * await using node = P2PModule.create({ private_key: key, connection_type: "memory" }, { peerstore, memory: new MemoryNetwork() });
  * await node.start();
- * node.broadcast({ typeUrl: "type.googleapis.com/shared.Text", value: new TextEncoder().encode("block 7") });
+ * node.subscribe((event) => console.log(event.type));
+ * await node.broadcast({ typeUrl: "type.googleapis.com/shared.Text", value: new TextEncoder().encode("block 7") });
  * ```
  */
 export class P2PModule implements AsyncDisposable {
@@ -120,6 +121,24 @@ export class P2PModule implements AsyncDisposable {
   /** Where events go. */
   get bus(): Bus {
     return this.#parts.bus;
+  }
+
+  /**
+   * Calls `subscriber` with each event from now on, also after a restart; the returned function ends that. It is called in the middle of work:
+   * do little, or queue.
+   *
+   * @throws {P2pError} `bus_injected` if the application brought a bus of its own, other than a LocalBus.
+   */
+  subscribe(subscriber: (event: P2PEvent) => void): () => void {
+    const { bus } = this.#parts;
+    if (bus instanceof LocalBus) return bus.subscribe(subscriber);
+    throw new P2pError(
+      "bus_injected",
+      "P2P module publishes to the bus that was injected, which takes no subscribers",
+      {
+        hint: "Subscribe to your own bus, or leave the option bus out",
+      },
+    );
   }
 
   /** Whether the module is started. */
@@ -214,19 +233,20 @@ export class P2PModule implements AsyncDisposable {
   /**
    * Sends a message to one peer: along RainTree between staked peers, otherwise directly. Resolves when it is queued for the peer.
    *
-   * @throws {P2pError} (as a rejection) `module_not_started`, `peer_unknown`, what the dial fails with.
+   * @throws {P2pError} (as a rejection) `module_not_started`, `address_malformed`, `peer_unknown`, what the dial fails with.
    */
   async send(to: Address, content: Content): Promise<void> {
-    await this.#running.send(to, content);
+    await this.#running.send(parseAddress(to), content);
   }
 
   /**
    * Asks one peer and resolves with its answer.
    *
-   * @throws {P2pError} (as a rejection) `module_not_started`, `request_timeout`, `request_failed`, `peer_unknown`, what the dial fails with; the signal's reason.
+   * @throws {P2pError} (as a rejection) `module_not_started`, `request_timeout`, `request_failed`, `address_malformed`, `peer_unknown`, what the dial
+   * fails with; the signal's reason.
    */
-  request(to: Address, content: Content, options?: RequestOptions): Promise<Content> {
-    return this.#node === undefined ? Promise.reject(notStarted()) : this.#node.requests.ask(to, content, options);
+  async request(to: Address, content: Content, options?: RequestOptions): Promise<Content> {
+    return await this.#running.requests.ask(parseAddress(to), content, options);
   }
 
   /** Answers requests of peers from now on, also after a restart; one handler, `undefined` for none. */

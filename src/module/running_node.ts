@@ -59,7 +59,7 @@ export class RunningNode {
     store: PeerStore,
     telemetry: Telemetry,
   ) {
-    const { clock, random, bus, strict } = parts;
+    const { clock, random, strict } = parts;
     const self = config.private_key.address;
     this.#config = config;
     this.#parts = parts;

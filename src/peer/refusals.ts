@@ -30,7 +30,12 @@ export function peersFull(id: Address, limits: { maxConnected: number; maxInboun
 
 /** Refuses to dial on request what cannot be dialled. @throws {P2pError} `peer_unknown`, `peer_banned`, `peer_unreachable` */
 export function assertDialable(id: Address, peer: Peer | undefined, wall: number): asserts peer is Peer {
-  if (peer === undefined) throw new P2pError("peer_unknown", `Peer ${id} is not known`);
+  if (peer === undefined) {
+    throw new P2pError("peer_unknown", `Peer ${id} is not known`, {
+      hint:
+        "Add its address with addPeer(), or name it in persistent_peers, the genesis file or the peerstore provider",
+    });
+  }
   if (peer.record.ban !== undefined) throw peerBanned(peer.record, wall);
   if (peer.record.endpoints.length > 0) return;
   throw new P2pError("peer_unreachable", `No endpoint of peer ${id} is known`, {

@@ -5,7 +5,8 @@ import type { Slab } from "../codec/slab.ts";
 import { ADDRESS_BYTES } from "../identity/address.ts";
 
 /**
- * What travels along the tree: `RainTreeMessage { uint32 level = 1; bytes data = 2; bytes until = 3; }`. Nodes that know only Pocket V1 ignore `until` and see a classic message.
+ * What travels along the tree: `RainTreeMessage { uint32 level = 1; bytes data = 2; bytes until = 3; }`. Nodes that know
+ * only Pocket V1 ignore `until` and see a classic message.
  */
 export interface RainTreeMessage {
   /** Classic: the level this message was sent at, a uint32; 0 is a direct send that is never passed on. */

@@ -133,7 +133,9 @@ export class RainTreeRouter {
   async broadcast(data: Uint8Array): Promise<void> {
     this.#checkOutgoing(data);
     if (this.#index < 0) {
-      throw new P2pError("raintree_not_staked", `Node ${this.#self} is not staked at height ${this.#ring.height}`);
+      throw new P2pError("raintree_not_staked", `Node ${this.#self} is not staked at height ${this.#ring.height}`, {
+        hint: "Name it in the genesis file, or have the peerstore provider name it and send ConsensusNewHeightEvent",
+      });
     }
     const { nonce } = decodeEnvelope(data);
     this.#nonces.seen(nonce, PASSED_ON);

@@ -7,6 +7,7 @@ import { P2PModule } from "../../src/module/p2p_module.ts";
 import type { StakedPeer } from "../../src/peer/staked_peer.ts";
 import { StaticProvider } from "../../src/peer/static_provider.ts";
 import { exactOffsets } from "../../src/raintree/tree.ts";
+import { MemoryNetwork } from "../../src/transport/memory/memory_transport.ts";
 import { keysOf, LiveNetwork, type LiveNode, stakedPeer, textContent, textOf } from "./live_network.ts";
 
 Deno.test("P2PModule.create() names every wrong field at once, and opens nothing", () => {
@@ -16,6 +17,32 @@ Deno.test("P2PModule.create() names every wrong field at once, and opens nothing
   );
   assertEquals(error.code, "config_invalid");
   assertEquals(error.problems.map(({ path }) => path), ["port", "mode", "persistent_peers[0]", "private_key"]);
+});
+
+Deno.test("P2PModule.subscribe() tells of events of each start, and refuses where the bus is the application's own", async () => {
+  const [key] = keysOf(1);
+  const config = { private_key: key, connection_type: "memory" } as const;
+  const bootstrapping: NodeEvent = {
+    type: "StateMachineTransitionEvent",
+    event: "",
+    previousState: "",
+    newState: "P2P_Bootstrapping",
+  };
+  const peerstore = new StaticProvider([stakedPeer(key)]);
+  await using node = P2PModule.create(config, { peerstore, memory: new MemoryNetwork() });
+  const told: string[] = [];
+  const leave = node.subscribe(({ type }) => told.push(type));
+  for (let start = 1; start <= 2; start++) {
+    await node.start();
+    await node.handleEvent(bootstrapping);
+    await node.stop();
+  }
+  leave();
+  await node.start();
+  await node.handleEvent(bootstrapping);
+  assertEquals(told, ["bootstrapped", "bootstrapped"]);
+  const other = P2PModule.create(config, { bus: { publish: () => {} } });
+  assertEquals(assertThrows(() => other.subscribe(() => {}), P2pError).code, "bus_injected");
 });
 
 Deno.test("P2PModule.start() twice and stop() twice are errors, and a stopped module starts again", async () => {
@@ -203,6 +230,7 @@ Deno.test("P2PModule.send() goes along RainTree between staked nodes, and direct
   await send(a, b, "staked to staked");
   assertEquals([a.module.raintree.writes, b.module.raintree.reads, b.module.raintree.writes], [1, 1, 0]);
   await assertRejectsWith("peer_unknown", a.module.send(c.address, textContent("to nobody known")));
+  await assertRejectsWith("address_malformed", a.module.send("hello", textContent("to no address")));
   await send(c, a, "unstaked to staked");
   await send(a, c, "staked to unstaked, over the connection that it has opened");
   d.module.addPeer(c.module.nodeAddress);
@@ -267,6 +295,7 @@ Deno.test("P2PModule.request() ends at its deadline, with its signal, and when t
   enough.abort(new P2pError("enough", "Enough"));
   await assertRejectsWith("enough", given);
   await assertRejectsWith("peer_unknown", a.module.request("00".repeat(20), content));
+  await assertRejectsWith("address_malformed", a.module.request("hello", content));
   const last = assertRejectsWith("requests_closed", a.module.request(b.address, content));
   await network.whileTimePasses(a.module.stop());
   await last;
