@@ -134,6 +134,7 @@ export class RunningNode {
     signal?: AbortSignal,
   ): Promise<RunningNode> {
     signal?.throwIfAborted();
+    await warnOfSharedKey(config.private_key_file);
     const store = await openStore(config.store_path);
     let node: RunningNode | undefined;
     const giveUp = () => node!.#stop.abort(signal!.reason);
@@ -294,6 +295,22 @@ export class RunningNode {
     } catch (error) {
       this.#log.error("the bus threw at event {type}: {error}", { type: event.type, error: asError(error).message });
     }
+  }
+}
+
+/** Whoever may read the key file can be this node. Only told: the key may be read already, and where to keep it is the operator's to say. */
+async function warnOfSharedKey(path: string): Promise<void> {
+  if (path === "") return;
+  const log = logger("module");
+  try {
+    const { mode } = await Deno.stat(path);
+    if (mode === null || (mode & 0o044) === 0) return; // Windows has no such bits
+    log.warn("key file {path} can be read by other users (mode {mode}): chmod 600 it", {
+      path,
+      mode: (mode & 0o777).toString(8),
+    });
+  } catch (error) {
+    log.debug("who may read key file {path} is not known: {error}", { path, error: asError(error).message });
   }
 }
 
