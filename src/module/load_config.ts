@@ -46,7 +46,8 @@ export async function loadConfig(sources: ConfigSources): Promise<P2PConfig> {
 }
 
 /**
- * Checks a configuration that a program made, and fills in the defaults. Files it names are not read: give `private_key`.
+ * Checks a configuration that a program made, and fills in the defaults. Files it names are not read: give `private_key`, for which
+ * `readKeyFile` reads a file, or let {@link loadConfig} do all of it.
  *
  * @throws {ConfigError} `config_invalid` with every wrong field.
  */
@@ -107,7 +108,13 @@ class Reading {
     const config: Record<string, unknown> = {};
     for (const name of CONFIG_NAMES) config[name] = this.#values[name] ?? CONFIG_FIELDS[name].fallback;
     if (!this.#given.has("private_key")) {
-      this.#report("private_key", "is missing, give it or private_key_file");
+      const file = this.#values.private_key_file;
+      this.#report(
+        "private_key",
+        file
+          ? "is missing, and private_key_file is read by loadConfig() only: give `await readKeyFile(path)`"
+          : "is missing, give it or private_key_file",
+      );
     }
     if (this.#keyFailure !== undefined) {
       if (this.#problems.length === 0) throw this.#keyFailure;

@@ -91,7 +91,11 @@ export class P2PModule implements AsyncDisposable {
     this.#parts = parts;
   }
 
-  /** Checks the configuration, all of it. Opens nothing yet. @throws {ConfigError} `config_invalid` with every wrong field. */
+  /**
+   * Checks the configuration, all of it, one from `loadConfig` as well as one made by hand. Opens nothing yet, and reads no key file.
+   *
+   * @throws {ConfigError} `config_invalid` with every wrong field.
+   */
   static create(config: P2PConfigInput, options: P2PModuleOptions = {}): P2PModule {
     const {
       bus = new LocalBus(),

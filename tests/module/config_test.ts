@@ -163,6 +163,7 @@ Deno.test("parseConfig() checks what a program made, and takes a NodeKey as it i
   assertEquals(parseConfig({ private_key: key, connection_type: "empty" }).connection_type, "memory");
   const error = assertThrows(() => parseConfig({ port: 70000 }), ConfigError);
   assertEquals(error.problems.map(({ path }) => path), ["port", "private_key"]);
+  assertThrows(() => parseConfig({ private_key_file: "node.key" }), ConfigError, "give `await readKeyFile(path)`");
   assertThrows(() => parseConfig(null as never), ConfigError, "is not a list of fields");
 });
 

@@ -1,3 +1,4 @@
+import { configureSync, resetSync } from "@logtape/logtape";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { P2pError } from "../../src/base/errors.ts";
 import { CHANNELS } from "../../src/module/channels.ts";
@@ -44,6 +45,34 @@ Deno.test("P2PModule.subscribe() tells of events of each start, and refuses wher
   const other = P2PModule.create(config, { bus: { publish: () => {} } });
   assertEquals(assertThrows(() => other.subscribe(() => {}), P2pError).code, "bus_injected");
 });
+
+Deno.test(
+  "P2PModule.start() warns of a key file that other users can read",
+  { ignore: Deno.build.os === "windows" },
+  async () => {
+    const path = await Deno.makeTempFile();
+    const warned: unknown[] = [];
+    configureSync({
+      sinks: { list: ({ level, properties }) => warned.push([level, properties]) },
+      loggers: [
+        { category: ["raintree", "module"], sinks: ["list"], lowestLevel: "warning" },
+        { category: ["logtape", "meta"], lowestLevel: "fatal" },
+      ],
+    });
+    try {
+      for (const mode of [0o600, 0o640]) {
+        await Deno.chmod(path, mode);
+        const config = { private_key: keysOf(1)[0], private_key_file: path, connection_type: "memory" } as const;
+        await using node = P2PModule.create(config, { memory: new MemoryNetwork() });
+        await node.start();
+      }
+      assertEquals(warned, [["warning", { path, mode: "640" }]]);
+    } finally {
+      resetSync();
+      await Deno.remove(path);
+    }
+  },
+);
 
 Deno.test("P2PModule.start() twice and stop() twice are errors, and a stopped module starts again", async () => {
   await using network = await LiveNetwork.start({ nodes: 3 });
