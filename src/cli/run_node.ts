@@ -63,11 +63,11 @@ function warnIfLonely(log: ReturnType<typeof logger>, node: P2PModule, persisten
     if (error === undefined) continue;
     const fields = { peers: peers.size, seconds, peer, error };
     return log.warn(
-      "connected with none of {peers} peers after {seconds} s; the last dial to {peer} failed: {error}",
+      "no peer is connected after {seconds} s, known: {peers}; the last dial to {peer} failed: {error}",
       fields,
     );
   }
-  log.warn("connected with none of {peers} peers after {seconds} s, and no dial has ended", {
+  log.warn("no peer is connected after {seconds} s, known: {peers}; no dial has ended", {
     peers: peers.size,
     seconds,
   });

@@ -245,7 +245,7 @@ Deno.test("node that connects with none of its peers says so once after half a m
     port: 0,
     persistent_peers: [`tcp://${peer}@127.0.0.1:${port}`],
   });
-  const warnings = () => err().split("\n").filter((line) => line.includes("connected with none of"));
+  const warnings = () => err().split("\n").filter((line) => line.includes("no peer is connected"));
   {
     using _logs = logTo(io, "debug");
     const ended = runNode(config, io, { clock });

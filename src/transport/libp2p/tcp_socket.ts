@@ -1,6 +1,9 @@
 import { asError, P2pError } from "../../base/errors.ts";
 import type { Endpoint } from "../transport.ts";
 
+/** Not only for the address at hand: the next peer is at another one. */
+const PERMISSION_HINT = "Run deno with --allow-net";
+
 /** A TCP connection and nothing else. The only file of the project that names `Deno.listen` and `Deno.connect`. */
 export class TcpSocket {
   /** This end. */
@@ -135,7 +138,7 @@ export function listenTcp(host: string, port: number): TcpListener {
         cause,
         hint: port > 0 && port < 1024
           ? "Ports below 1024 are reserved for the superuser: choose a higher one"
-          : permissionHint(host),
+          : PERMISSION_HINT,
       });
     }
     throw new P2pError("listen_failed", `Cannot listen on ${where}: ${asError(cause).message}`, {
@@ -170,16 +173,11 @@ function dialError(host: string, port: number, cause: unknown, signal: AbortSign
   }
   if (cause instanceof errors.TimedOut) return failed("dial_timeout", "no answer in time");
   if (cause instanceof errors.PermissionDenied || cause instanceof errors.NotCapable) {
-    return failed("dial_forbidden", "not permitted", permissionHint(host));
+    return failed("dial_forbidden", "not permitted", PERMISSION_HINT);
   }
   const message = asError(cause).message;
   if (/lookup|resolve|Name or service|No address/i.test(message)) {
     return failed("dial_unresolved", `the name has no address (${message})`, "Check the name and the DNS server");
   }
   return failed("dial_unreachable", message);
-}
-
-/** What is to be permitted at once: a permission for one port would fail at the next, since who dials us comes from and listens at others. */
-function permissionHint(host: string): string {
-  return `Run deno with --allow-net${host === "127.0.0.1" ? `=${host}` : ""}`;
 }
