@@ -153,7 +153,7 @@ export class Router implements ChannelHost, AsyncDisposable {
     return rows.rows();
   }
 
-  /** Stops listening and dialling, drains and closes every socket. Idempotent, takes at most the drain time and a moment. */
+  /** Stops listening and dialling, drains and closes every socket. Idempotent, takes at most twice the drain time and a moment. */
   stop(): Promise<void> {
     return this.#stopped ??= this.#shut();
   }

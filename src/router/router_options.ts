@@ -28,7 +28,7 @@ export interface RouterOptions {
   dialTimeoutMs?: number;
   /** How long a handshake may take. @default {10_000} */
   handshakeTimeoutMs?: number;
-  /** How long an orderly close may take: what is queued is written and the peer answers, or the connection is cut. @default {1_000} */
+  /** How long an orderly close waits for what is queued; all of it takes twice that at most, then the connection is cut. @default {1_000} */
   drainMs?: number;
   /** Limits on inbound handshakes. */
   inbound?: InboundGateOptions;

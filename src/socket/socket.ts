@@ -27,7 +27,7 @@ export interface SocketOptions {
   queue?: QueueKind;
   /** Pings. */
   keepAlive?: KeepAliveOptions;
-  /** How long an orderly close may take, milliseconds: what is queued is written and the peer answers, or the connection is cut. @default {1_000} */
+  /** How long an orderly close waits for what is queued, milliseconds; all of it takes twice that at most, then the connection is cut. @default {1_000} */
   drainMs?: number;
   /** Whether an illegal transition throws (development) or is counted (production). @default {false} */
   strict?: boolean;
@@ -242,8 +242,8 @@ export class Socket implements ConnectionHandler {
   }
 
   /**
-   * Closes: without a reason what is queued is written first and the connection ends in order, all of it within `drainMs`, after which it fails with
-   * `drain_timeout`; with a reason it fails at once. Idempotent, resolves when the socket is `closed` and its routines have ended.
+   * Closes: without a reason what is queued is written first, for at most `drainMs`, and the connection ends in order, within `2 * drainMs` of the call;
+   * after that it fails with `drain_timeout`. With a reason it fails at once. Idempotent, resolves when the socket is `closed` and its routines have ended.
    */
   close(reason?: P2pError): Promise<void> {
     if (this.#closing !== undefined) return this.#closing;
@@ -346,31 +346,32 @@ export class Socket implements ConnectionHandler {
   }
 
   async #shut(reason: P2pError | undefined, wasOpen: boolean): Promise<void> {
-    let why = reason;
     const { drainMs = 1_000 } = this.#options;
-    // One deadline for what is queued here, what the connection still holds, and the peer's answer to our end.
-    const cancel = this.#clock.after(drainMs, () => {
-      why ??= new P2pError("drain_timeout", `Peer did not take what was queued within ${drainMs} ms of closing`);
-      if (this.#drained !== undefined) this.#drained();
-      else void this.#connection?.close(why);
+    let why = reason;
+    const cut = this.#clock.after(2 * drainMs, () => {
+      why ??= drainTimeout(2 * drainMs);
+      void this.#connection?.close(why);
     });
-    if (wasOpen && why === undefined) await this.#drain();
+    if (wasOpen && why === undefined && !await this.#drain(drainMs)) why = drainTimeout(drainMs);
     for (const lane of this.#sendLanes) lane.clear();
     await this.#connection?.close(why);
     if (wasOpen) await this.#closed.promise;
-    cancel();
+    cut();
     this.#lifecycle.go("closed");
     this.#options.onClosed?.(this, why);
   }
 
-  /** Waits until everything queued was taken, the connection ended, or the time is up. */
-  async #drain(): Promise<void> {
-    if (this.#sendLanes.every(isEmpty)) return;
-    await new Promise<void>((resolve) => {
-      this.#drained = resolve;
-      this.#connection!.wake();
-    });
+  /** Waits until everything queued was taken or the connection ended; false if the time was up first. */
+  async #drain(ms: number): Promise<boolean> {
+    if (this.#sendLanes.every(isEmpty)) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#drained = () => resolve(true);
+    const cancel = this.#clock.after(ms, () => resolve(false));
+    this.#connection!.wake();
+    const drained = await promise;
+    cancel();
     this.#drained = undefined;
+    return drained;
   }
 
   async #failed(reason: P2pError): Promise<P2pError> {
@@ -384,6 +385,10 @@ export class Socket implements ConnectionHandler {
     await this.#closing;
     throw new P2pError("socket_closed", "Socket was closed while it connected");
   }
+}
+
+function drainTimeout(ms: number): P2pError {
+  return new P2pError("drain_timeout", `Peer did not take what was left within ${ms} ms of closing`);
 }
 
 function isEmpty(lane: SendLane): boolean {
