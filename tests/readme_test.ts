@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { writeKeyFile } from "../src/identity/key_file.ts";
 import { NodeKey } from "../src/identity/node_key.ts";
 
 const root = new URL("../", import.meta.url);
@@ -16,7 +17,7 @@ interface Ended {
   stderr: string;
 }
 
-/** Runs Deno in `cwd`; a node is told to end once it has said where it listens. */
+/** Runs Deno in `cwd`; the command `node` is told to end once it has said where it listens. */
 async function deno(args: string[], options: { cwd: string | URL; stdin?: string }): Promise<Ended> {
   const child = new Deno.Command(Deno.execPath(), {
     args,
@@ -32,7 +33,7 @@ async function deno(args: string[], options: { cwd: string | URL; stdin?: string
   const stderr = new Response(child.stderr).text();
   let stdout = "";
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    if (stdout === "" && text.startsWith("tcp://")) child.kill("SIGTERM");
+    if (args.includes("node") && stdout === "" && text.startsWith("tcp://")) child.kill("SIGTERM");
     stdout += text;
   }
   return { code: (await child.status).code, stdout, stderr: await stderr };
@@ -77,6 +78,27 @@ Deno.test("README.md: the library example does what it says, with the network pe
   assertEquals(stdout.trim().split("\n"), ["peer_up", "message", "message", "olleh", "peer_down"]);
 });
 
+Deno.test("README.md: a project that links a checkout runs a node from its configuration file", async () => {
+  const cwd = await Deno.makeTempDir();
+  try {
+    const key = NodeKey.generate();
+    const validator = { public_key: key.publicKey.toHex(), service_url: "127.0.0.1:42069" };
+    await Deno.writeTextFile(`${cwd}/genesis.json`, JSON.stringify({ validators: [validator] }));
+    await writeKeyFile(`${cwd}/node.key`, key);
+    const yaml = block("yaml", "## Configuration").filter((line) => !line.startsWith("hostname"));
+    await Deno.writeTextFile(`${cwd}/node.yaml`, [...yaml, "port: 0", "listen_host: 127.0.0.1"].join("\n"));
+    const project = JSON.parse(block("json", "### Import it").join("\n"));
+    assertEquals(project.links.length, 1);
+    await Deno.writeTextFile(`${cwd}/deno.json`, JSON.stringify({ ...project, links: [root.pathname] }));
+    await Deno.writeTextFile(`${cwd}/main.ts`, block("ts ignore", "## Configuration").join("\n"));
+    const { code, stdout, stderr } = await deno(["run", "--no-lock", "-A", "main.ts"], { cwd });
+    assertEquals(code, 0, stderr);
+    assertMatch(stdout, new RegExp(`^tcp://${key.address}@127\\.0\\.0\\.1:\\d+\n$`));
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+});
+
 Deno.test("README.md: the floors are those that the floors test holds", async () => {
   const test = await Deno.readTextFile(new URL("tests/floors_test.ts", root));
   const [, list] = /const FLOORS = \[([^\]]*)\]/.exec(test)!;
@@ -85,7 +107,7 @@ Deno.test("README.md: the floors are those that the floors test holds", async ()
 });
 
 Deno.test("README.md: each command runs with the permissions listed, and not with one fewer", async () => {
-  const lines = block("sh", "### Permissions");
+  const lines = block("sh", "## Permissions");
   assert(lines.length >= 6, `only ${lines.length} commands were found`);
   for (const line of lines) {
     const [, , ...words] = line.split(" ");
