@@ -63,7 +63,11 @@ export const CONFIG_FIELDS: { readonly [Name in keyof P2PConfig]: ConfigField<P2
     fallback: [],
     doc: "http(s)://host:port of nodes that tell the peers to start with",
   },
-  genesis_file: { kind: path(), fallback: "", doc: "File with the validators at genesis" },
+  genesis_file: {
+    kind: path(),
+    fallback: "",
+    doc: "File with the validators at genesis; docs/genesis.md describes it",
+  },
   mode: {
     kind: choice("exact", "classic"),
     fallback: "exact",
