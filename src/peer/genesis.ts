@@ -23,7 +23,8 @@ export class GenesisError extends P2pError {
   /** `source` names the file. */
   constructor(source: string, problems: readonly GenesisProblem[], cause?: unknown) {
     const list = problems.map(({ path, message }) => `\n  ${path === "" ? "the file" : path}: ${message}`).join("");
-    super("genesis_malformed", `Genesis "${source}" has ${problems.length} problems:${list}`, {
+    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+    super("genesis_malformed", `Genesis "${source}" has ${count}:${list}`, {
       cause,
       hint: "Each validator takes address, public_key, service_url (host:port) and staked_amount",
     });

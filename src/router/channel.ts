@@ -8,7 +8,7 @@ import { messageTooLarge, WaitingSends } from "./waiting_sends.ts";
 
 /** What a channel is. (ADR-062 "Channels") */
 export interface ChannelDescriptor<T> {
-  /** 1 to 16383; the same on every node. */
+  /** 1 to 16383, the same on every node; beside a `P2PModule` from 16 on, those below are reserved for it. */
   id: number;
   /** For people, logs and counters. */
   name: string;

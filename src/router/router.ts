@@ -70,7 +70,7 @@ export class Router implements ChannelHost, AsyncDisposable {
     return this.#gate.refused;
   }
 
-  /** Opens a channel on every socket, present and future. @throws {P2pError} `channel_taken` when the ID is in use; one that was closed is free. */
+  /** Opens a channel on every socket, present and future. @throws {P2pError} `channel_taken` when the ID is in use; one that was closed is free. @throws {RangeError} for what the descriptor cannot take. */
   openChannel<T>(descriptor: ChannelDescriptor<T>): Channel<T> {
     const channel = new Channel(descriptor, this);
     if (this.#channels.get(channel.id)?.closed === false) {
