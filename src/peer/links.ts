@@ -70,14 +70,15 @@ export class Links {
   /** Connections by kind. */
   tally(): LinkTally {
     const tally: LinkTally = { inbound: 0, outbound: 0, ready: 0, evicting: 0 };
-    for (const link of this.#links) {
-      if (link.eviction !== undefined) {
+    // Asked at every dial: forEach() makes no object per connection, as an iterator does.
+    this.#links.forEach(({ eviction, direction, ready }) => {
+      if (eviction !== undefined) {
         tally.evicting++;
-        continue;
+        return;
       }
-      tally[link.direction]++;
-      if (link.ready) tally.ready++;
-    }
+      tally[direction]++;
+      if (ready) tally.ready++;
+    });
     return tally;
   }
 

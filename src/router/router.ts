@@ -194,7 +194,7 @@ export class Router implements ChannelHost, AsyncDisposable {
     for (let dial = this.#peers.dialNext(); dial !== undefined; dial = this.#peers.dialNext()) {
       this.#track(this.#dial(dial));
     }
-    for (const [peer, socket] of this.#open) if (socket.takeUsed()) this.#peers.markUsed(peer);
+    this.#open.forEach((socket, peer) => socket.takeUsed() && this.#peers.markUsed(peer));
     for (let eviction = this.#peers.evictNext(); eviction !== undefined; eviction = this.#peers.evictNext()) {
       const { id, connection, reason } = eviction;
       this.#log.info("evicting peer {peer}: {reason}", { peer: id, reason });

@@ -60,6 +60,22 @@ export interface RemoteIdentity {
   readonly peerId: PeerId;
 }
 
+/** A {@link RemoteIdentity} whose peer ID is worked out when somebody asks: base58 costs as much as a hundred look-ups. */
+class ProvenRemote implements RemoteIdentity {
+  readonly publicKey: Uint8Array;
+  readonly address: Address;
+  #peerId: PeerId | undefined;
+
+  constructor(publicKey: Uint8Array, address: Address) {
+    this.publicKey = publicKey;
+    this.address = address;
+  }
+
+  get peerId(): PeerId {
+    return this.#peerId ??= peerIdOf(this.publicKey);
+  }
+}
+
 /** What a finished {@link Libp2pHandshake} leaves. */
 export interface SecuredChannel {
   /** Seals what this side writes. */
@@ -173,7 +189,7 @@ export class Libp2pHandshake {
         hint: "Another node answers at that endpoint: check the address it is dialled by",
       });
     }
-    this.#remote = { publicKey, address, peerId: peerIdOf(publicKey) };
+    this.#remote = new ProvenRemote(publicKey, address);
     this.#remoteMuxers = muxers;
   }
 }

@@ -60,7 +60,8 @@ Deno.test("Libp2pHandshake proves both identities and secures both directions", 
     side("initiator", { expected: nodes[1].address }),
     side("responder", { expected: nodes[0].address }),
   );
-  assertEquals(left.remote, {
+  const { publicKey, address, peerId } = left.remote;
+  assertEquals({ publicKey, address, peerId }, {
     publicKey: nodes[1].publicKey,
     address: nodes[1].address,
     peerId: nodes[1].peerId,
