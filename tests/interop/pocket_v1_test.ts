@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { CHANNELS } from "../../src/module/channels.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { P2pError } from "../../src/base/errors.ts";
 import type { NodeKey } from "../../src/identity/node_key.ts";
@@ -218,20 +219,22 @@ Deno.test("a Pocket V1 node that does not read holds up its sender, and nobody e
   const [ours, slow, quick] = network.nodes as [LiveNode, PocketV1Node, PocketV1Node];
   const reading = Promise.withResolvers<void>();
   slow.gate = reading.promise;
-  const count = 120;
+  const messageBytes = 64 * 1024;
+  const queued = CHANNELS.raintree.sendCapacity / messageBytes;
+  const count = 2 * queued;
   let accepted = 0;
   const sending = (async () => {
     for (let i = 0; i < count; i++) {
-      await ours.module.send(slow.address, textContent(text(64 * 1024, `${i} `)));
+      await ours.module.send(slow.address, textContent(text(messageBytes, `${i} `)));
       accepted++;
     }
   })();
   for (let i = 0; i < 300; i++) await ours.module.send(quick.address, textContent(`${i}`));
   await until("quick peer gets all", () => quick.texts.length === 300);
-  // 1 MiB on the way and 1 MiB in the queue, a message more each.
-  await until("slow peer's sender waits", () => accepted >= 16);
+  // 1 MiB on the way and the queue full, a message more each.
+  await until("slow peer's sender waits", () => accepted >= queued - 1);
   for (let i = 0; i < 20; i++) await ours.module.router.socket(slow.address)!.ping();
-  assert(accepted <= 34, `${accepted} messages of 64 KiB accepted for a peer that does not read`);
+  assert(accepted <= queued + 18, `${accepted} messages of 64 KiB accepted for a peer that does not read`);
   assert(slow.unreadMax <= 32, `${slow.unreadMax} streams at once`);
   reading.resolve();
   await sending;
