@@ -1,4 +1,5 @@
 import { asError, asP2pError, P2pError } from "../base/errors.ts";
+import { compact } from "../codec/compact.ts";
 import { CHANNEL_ID_MAX } from "../codec/frame.ts";
 import type { Address } from "../identity/address.ts";
 import type { LaneOptions, WhenFull } from "../socket/send_lane.ts";
@@ -217,11 +218,11 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
     if (this.closed) return this.#discard(socket, bytes);
     const inbox = this.#inboxes.size === 0 ? undefined : this.#inboxes.get(socket);
     if (inbox !== undefined) {
-      inbox.messages.push(bytes);
+      inbox.messages.push(compact(bytes));
       return;
     }
     if (this.#handler === undefined) {
-      this.#inboxes.set(socket, { messages: [bytes], running: false });
+      this.#inboxes.set(socket, { messages: [compact(bytes)], running: false });
       return;
     }
     const pending = this.#consume(socket, bytes);

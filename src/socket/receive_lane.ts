@@ -1,4 +1,5 @@
 import { ProtocolError } from "../base/errors.ts";
+import { compact } from "../codec/compact.ts";
 import { concat } from "../codec/concat.ts";
 import { MORE } from "../codec/frame.ts";
 import { MESSAGE_COST } from "../transport/control_frame.ts";
@@ -62,7 +63,7 @@ export class ReceiveLane {
           `Fragment on channel ${this.#options.id} has ${body.length} bytes, all but a message's last have ${FRAGMENT_BYTES_MIN} or more`,
         );
       }
-      this.#parts.push(body);
+      this.#parts.push(compact(body));
       this.#partsBytes = length;
       return undefined;
     }

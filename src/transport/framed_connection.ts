@@ -1,6 +1,7 @@
 import { abortable } from "../base/clock.ts";
 import { asP2pError, P2pError, ProtocolError } from "../base/errors.ts";
 import type { ByteWriter } from "../codec/byte_writer.ts";
+import { compact } from "../codec/compact.ts";
 import { FrameDecoder, writeFrame } from "../codec/frame.ts";
 import type { FrameLink, LinkHandler } from "./frame_link.ts";
 import { decodeNodeInfo, encodeNodeInfo, type NodeInfo, POCKET_V1_VERSION } from "./node_info.ts";
@@ -140,7 +141,7 @@ export class FramedConnection implements Connection, LinkHandler {
       if (this.#earlyBytes > EARLY_BYTES_MAX) {
         throw new ProtocolError("handshake_flood", `Peer sent over ${EARLY_BYTES_MAX} bytes before the socket opened`);
       }
-      this.#early.push({ channel, flags, body });
+      this.#early.push({ channel, flags, body: compact(body) });
       return;
     }
     this.#greeted = true;

@@ -1,6 +1,7 @@
 import { P2pError, ProtocolError } from "../../base/errors.ts";
 import { ByteWriter } from "../../codec/byte_writer.ts";
 import { concat } from "../../codec/concat.ts";
+import { compact } from "../../codec/compact.ts";
 import { readVarint } from "../../codec/varint.ts";
 
 /** What both sides say first. */
@@ -196,7 +197,7 @@ class LineReader {
 
   next(): string | undefined {
     const length = readVarint(this.#bytes, this.#at);
-    if (length === undefined) return undefined;
+    if (length === undefined) return this.#wait();
     const { value, end } = length;
     if (value === 0 || value > LINE_BYTES_MAX) {
       throw new ProtocolError(
@@ -205,12 +206,18 @@ class LineReader {
       );
     }
     const last = end + value - 1;
-    if (last >= this.#bytes.length) return undefined;
+    if (last >= this.#bytes.length) return this.#wait();
     if (this.#bytes[last] !== NEWLINE) {
       throw new ProtocolError("multistream_no_newline", "Negotiation line does not end with a newline");
     }
     this.#at = last + 1;
     return decoder.decode(this.#bytes.subarray(end, last));
+  }
+
+  /** A line goes on in the next chunk: its beginning is kept, and not the record it came in. */
+  #wait(): undefined {
+    this.#bytes = compact(this.#bytes.subarray(this.#at));
+    this.#at = 0;
   }
 }
 

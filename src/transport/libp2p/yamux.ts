@@ -48,6 +48,9 @@ const PINGS_MAX = 16;
 /** Answers, resets and pings that wait for the socket. A remote that provokes more without reading them is cut off. */
 const CONTROL_BYTES_MAX = 64 * 1024;
 
+/** Streams that are gone and still stand in the queue; more are taken out at once, so that resets under a blocked writer hold nothing. */
+const GONE_READY_MAX = 256;
+
 /**
  * The yamux multiplexer as a state machine: {@link receive} takes plaintext as it comes, {@link compose} appends the frames
  * to be sent. Streams with something to send take turns of {@link QUANTUM_BYTES}; pings, answers and resets go first.
@@ -61,7 +64,8 @@ export class Yamux implements YamuxStreamOwner {
   readonly #unacknowledgedStreamsMax: number;
   readonly #ourParity: number;
   readonly #streams = new Map<number, YamuxStream>();
-  readonly #ready: YamuxStream[] = [];
+  #ready: YamuxStream[] = [];
+  #goneReady = 0;
   readonly #control = new ByteWriter(64);
   readonly #header = new Uint8Array(YAMUX_HEADER_BYTES);
   readonly #pings = new Map<number, (answered: boolean) => void>();
@@ -176,6 +180,7 @@ export class Yamux implements YamuxStreamOwner {
     const streams = [...this.#streams.values()];
     this.#streams.clear();
     this.#ready.length = 0;
+    this.#goneReady = 0;
     for (const stream of streams) stream.abort(reason);
     const pings = [...this.#pings.values()];
     this.#pings.clear();
@@ -228,6 +233,7 @@ export class Yamux implements YamuxStreamOwner {
       const stream = this.#ready.shift();
       if (stream === undefined) return;
       stream.scheduled = false;
+      if (!stream.open) this.#goneReady--;
       const more = stream.compose(out, Math.min(QUANTUM_BYTES, limit - out.length));
       if (more && !stream.scheduled) {
         stream.scheduled = true;
@@ -254,6 +260,11 @@ export class Yamux implements YamuxStreamOwner {
     if (!this.#streams.delete(stream.id)) return;
     if (this.#isOurs(stream.id)) this.#outbound--;
     else this.#inbound--;
+    if (!stream.scheduled || ++this.#goneReady <= GONE_READY_MAX) return;
+    // The one that is going now still says that it is open.
+    this.#ready = this.#ready.filter((ready) => ready.open && ready !== stream);
+    stream.scheduled = false;
+    this.#goneReady = 0;
   }
 
   /** See {@link YamuxStreamOwner}. */
