@@ -2,7 +2,7 @@ import { type Random, systemRandom } from "../base/random.ts";
 
 /** Options of {@link NonceDeduper}. */
 export interface NonceDeduperOptions {
-  /** How many nonces are remembered, 1 to 2^28; the oldest goes first. 17 to 25 bytes each once it is full. @default {100000} */
+  /** How many nonces are remembered, 1 to 2^28; the oldest goes first. 21 to 29 bytes each once it is full. @default {100000} */
   maxNonces?: number;
   /** Keys the hash, so that nobody can choose nonces that collide. @default {systemRandom} */
   random?: Random;
@@ -26,6 +26,8 @@ export class NonceDeduper {
   #nonces: Uint32Array;
   /** What each was seen for. */
   #marks: Uint8Array;
+  /** See {@link raise}. */
+  #values: Uint32Array;
   /** Place in `#nonces` plus one, or 0 for an empty slot; at most half of the slots are taken. */
   #slots: Uint32Array;
   #size = 0;
@@ -45,6 +47,7 @@ export class NonceDeduper {
     const capacity = Math.min(FIRST_CAPACITY, maxNonces);
     this.#nonces = new Uint32Array(2 * capacity);
     this.#marks = new Uint8Array(capacity);
+    this.#values = new Uint32Array(capacity);
     this.#slots = new Uint32Array(slotsFor(capacity));
   }
 
@@ -58,6 +61,22 @@ export class NonceDeduper {
    * `mark`, a bit below 256, tells apart what it was seen for: one table then serves several duties at the price of one look-up.
    */
   seen(nonce: bigint, mark = 1): boolean {
+    const place = this.#place(nonce);
+    const marks = this.#marks[place];
+    this.#marks[place] = marks | mark;
+    return (marks & mark) !== 0;
+  }
+
+  /** Remembers the largest `value` (an unsigned 32-bit integer) that was given with `nonce`, and returns the largest before this one; 0 if there was none. */
+  raise(nonce: bigint, value: number): number {
+    const place = this.#place(nonce);
+    const before = this.#values[place];
+    if (value > before) this.#values[place] = value;
+    return before;
+  }
+
+  /** Where `nonce` stands; it takes the place of the oldest when it is new and the table full. */
+  #place(nonce: bigint): number {
     this.#scratch[0] = nonce;
     const low = this.#halves[0];
     const high = this.#halves[1];
@@ -65,21 +84,18 @@ export class NonceDeduper {
     const mask = slots.length - 1;
     for (let slot = this.#slotOf(low, high); slots[slot] !== 0; slot = (slot + 1) & mask) {
       const at = 2 * (slots[slot] - 1);
-      if (this.#nonces[at] === low && this.#nonces[at + 1] === high) {
-        const marks = this.#marks[at / 2];
-        this.#marks[at / 2] = marks | mark;
-        return (marks & mark) !== 0;
-      }
+      if (this.#nonces[at] === low && this.#nonces[at + 1] === high) return at / 2;
     }
     this.#makeRoom();
     const place = this.#next;
     this.#nonces[2 * place] = low;
     this.#nonces[2 * place + 1] = high;
-    this.#marks[place] = mark;
+    this.#marks[place] = 0;
+    this.#values[place] = 0;
     this.#enter(place);
     this.#size++;
     this.#next = place + 1 === this.#maxNonces ? 0 : place + 1;
-    return false;
+    return place;
   }
 
   #makeRoom(): void {
@@ -94,6 +110,9 @@ export class NonceDeduper {
       const marks = new Uint8Array(capacity);
       marks.set(this.#marks);
       this.#marks = marks;
+      const values = new Uint32Array(capacity);
+      values.set(this.#values);
+      this.#values = values;
       this.#slots = new Uint32Array(slotsFor(capacity));
       for (let place = 0; place < this.#size; place++) this.#enter(place);
     }

@@ -11,9 +11,6 @@ import type { Ring } from "./ring.ts";
 import { visitHandovers, visitLevelTargets } from "./targets.ts";
 import { classicOffsets, exactOffsets, maxLevels, type TreeMode } from "./tree.ts";
 
-/** The mark of a broadcast that was passed on, in the table of nonces. */
-const PASSED_ON = 2;
-
 /** Options of a {@link RainTreeRouter}. */
 export interface RainTreeRouterOptions {
   /** This node. */
@@ -28,7 +25,7 @@ export interface RainTreeRouterOptions {
   mode?: TreeMode;
   /** Largest payload accepted, bytes. @default {4194304} */
   dataBytesMax?: number;
-  /** What was received, shared with whoever receives payloads on other ways too: mark 1 is theirs, mark 2 says that RainTree passed it on. */
+  /** What was received, shared with whoever receives payloads on other ways too: the marks are theirs, the values say how many peers RainTree has answered for. */
   nonces: NonceDeduper;
   /** Second copies of how many classic broadcasts are counted. @default {100000} */
   maxNonces?: number;
@@ -138,7 +135,7 @@ export class RainTreeRouter {
       });
     }
     const { nonce } = decodeEnvelope(data);
-    this.#nonces.seen(nonce, PASSED_ON);
+    this.#nonces.raise(nonce, this.#ring.size);
     this.#data = data;
     this.#originating = true;
     try {
@@ -196,19 +193,23 @@ export class RainTreeRouter {
     if (this.#index < 0) return;
     const ring = this.#ring;
     const sender = ring.indexOf(from);
+    const size = ring.segmentSize(this.#index, until);
     // Nobody hands over what holds himself: that would go round. The whole ring is such a segment.
-    if (sender >= 0 && ring.segmentSize(this.#index, until) > ring.indexAt(sender - this.#index, 0)) {
+    if (sender >= 0 && size > ring.indexAt(sender - this.#index, 0)) {
       throw new ProtocolError(
         "raintree_bad_until",
         `Message of ${from} hands over a segment that holds ${from} itself`,
       );
     }
-    if (this.#nonces.seen(nonce, PASSED_ON)) {
+    // A duty is the segment, not the nonce: otherwise whoever hands over a shorter one first takes the rest out of the broadcast.
+    const served = this.#nonces.raise(nonce, size);
+    if (served >= size) {
       this.stats.suppressed++;
       return;
     }
     this.#data = data;
-    visitHandovers(ring, this.#index, until, this.#handOver);
+    if (served <= 1) visitHandovers(ring, this.#index, until, this.#handOver);
+    else this.#handOver(ring.indexAt(this.#index, served), until);
   }
 
   #serveLevel(nonce: bigint, level: number, data: Uint8Array): void {

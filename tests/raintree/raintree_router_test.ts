@@ -149,6 +149,27 @@ Deno.test("RainTreeRouter passes a replayed hand-over on once", () => {
   assertEquals(post.received.get(ring.at(9))!.length, 1);
 });
 
+Deno.test("RainTreeRouter serves the rest of a segment when a liar handed it a smaller part first", () => {
+  for (const size of [9, 27, 60]) {
+    const { post, ring } = network(size);
+    const [origin, liar] = [ring.at(0), ring.at(size - 1)];
+    const data = envelope(9n);
+    // Everybody but the origin is told first that it answers for itself alone.
+    for (const address of ring) {
+      if (address === origin) continue;
+      const until = ring.bytesAt(ring.indexAt(ring.indexOf(address), 1));
+      post.routers.get(address)!.receive(encodeRainTreeMessage({ level: 0, data, until }), liar);
+    }
+    post.routers.get(origin)!.broadcast(data);
+    assertEquals(post.deliver(), size - 1, "as many messages as without the liar");
+    const reads = [...ring].filter((address) => address !== origin).map((address) =>
+      post.received.get(address)!.length
+    );
+    assertEquals(reads, new Array(size - 1).fill(1));
+    for (const router of post.routers.values()) assertEquals(router.stats.reads <= 2, true);
+  }
+});
+
 Deno.test("RainTreeRouter bounds what replayed levels make it send", () => {
   for (const n of [9, 18, 27, 81]) {
     const { post, ring, at } = network(n, "classic");
