@@ -8,9 +8,9 @@ import type { NodeInfo } from "../transport/node_info.ts";
 import type { Connection, ConnectionHandler, Direction, Handshaken, Transport } from "../transport/transport.ts";
 import { readControlFrame, writeControlFrame } from "../transport/control_frame.ts";
 import { KeepAlive, type KeepAliveOptions } from "./keep_alive.ts";
-import { ReceiveLane } from "./receive_lane.ts";
+import { Lanes } from "./lanes.ts";
 import { createScheduler, type QueueKind, type Scheduler } from "./scheduler.ts";
-import { type LaneOptions, SendLane } from "./send_lane.ts";
+import type { LaneOptions, SendLane } from "./send_lane.ts";
 import { SocketLifecycle, type SocketState } from "./socket_state.ts";
 
 /** Pongs owed at once; a peer that pings faster than it reads is closed with `ping_flood`. */
@@ -54,12 +54,7 @@ export class Socket implements ConnectionHandler {
   readonly #lifecycle: SocketLifecycle;
   readonly #scheduler: Scheduler;
   readonly #keepAlive: KeepAlive;
-  readonly #sendLanes: SendLane[] = [];
-  readonly #sendLaneOf = new Map<number, SendLane>();
-  readonly #receiveLaneOf = new Map<number, ReceiveLane>();
-  readonly #owing = new Set<ReceiveLane>();
-  /** What peers' channels accept that we have no lane for yet. */
-  readonly #creditWaiting = new Map<number, number>();
+  readonly #lanes = new Lanes();
   #pongsOwed: number[] = [];
   #pingToSend: number | undefined;
   #turn = 0;
@@ -128,7 +123,7 @@ export class Socket implements ConnectionHandler {
 
   /** The outgoing queues, for counters. */
   get sendLanes(): readonly SendLane[] {
-    return this.#sendLanes;
+    return this.#lanes.sending;
   }
 
   /** Dials: `opening` to `connecting`. Throws what the transport throws, after closing. */
@@ -160,7 +155,7 @@ export class Socket implements ConnectionHandler {
       throw await this.#failed(asP2pError("handshake_failed", caught));
     }
     if (this.#closing) await this.#abandon();
-    for (const { id, capacity } of this.#handshaken.info.channels) this.#credit(id, capacity);
+    for (const { id, capacity } of this.#handshaken.info.channels) this.#lanes.credited(id, capacity);
     this.#lifecycle.go("authenticated");
     return this.#handshaken;
   }
@@ -173,33 +168,21 @@ export class Socket implements ConnectionHandler {
   /** Lets messages flow: `open`. */
   open(): void {
     if (!this.#lifecycle.go("open")) return;
-    for (const lane of this.#receiveLaneOf.values()) this.#announce(lane);
+    this.#lanes.announce();
     this.#keepAlive.start();
     this.connection.open(this);
   }
 
   /** Carries one more channel from now on, or one it carries already with other options; the peer is told. */
   addLane(options: LaneOptions): void {
-    const known = this.#sendLaneOf.get(options.id);
-    if (known !== undefined) return this.#reopen(known, options);
-    const lane = new SendLane(options);
-    this.#sendLanes.push(lane);
-    this.#sendLanes.sort((a, b) => a.options.id - b.options.id);
-    this.#sendLaneOf.set(options.id, lane);
-    const receive = new ReceiveLane(options);
-    this.#receiveLaneOf.set(options.id, receive);
-    const waiting = this.#creditWaiting.get(options.id);
-    if (waiting !== undefined) this.#credit(options.id, waiting);
-    this.#creditWaiting.delete(options.id);
-    if (this.state === "open") {
-      this.#announce(receive);
-      this.connection.wake();
-    }
+    const open = this.state === "open";
+    this.#lanes.add(options, open);
+    if (open) this.connection.wake();
   }
 
   /** Queues a message for the peer. The bytes must not change afterwards. */
   offer(channel: number, message: Uint8Array): Offer {
-    const lane = this.#sendLaneOf.get(channel);
+    const lane = this.#lanes.sendLane(channel);
     if (lane === undefined || (!lane.supported && this.state === "open")) return "unsupported";
     if (this.state !== "open") return "closed";
     if (message.length > lane.options.messageBytesMax) return "too_large";
@@ -215,17 +198,13 @@ export class Socket implements ConnectionHandler {
 
   /** Resolves when the channel's queue has fallen to half, or the socket is closing. */
   room(channel: number): Promise<void> {
-    const lane = this.#sendLaneOf.get(channel);
+    const lane = this.#lanes.sendLane(channel);
     return lane === undefined || this.state !== "open" ? Promise.resolve() : lane.room();
   }
 
   /** A message of `length` bytes was consumed: its credit goes back to the peer. */
   consumed(channel: number, length: number): void {
-    const lane = this.#receiveLaneOf.get(channel);
-    if (lane !== undefined && lane.consumed(length) && this.state === "open") {
-      this.#owing.add(lane);
-      this.#connection!.wake();
-    }
+    if (this.state === "open" && this.#lanes.consumed(channel, length)) this.#connection!.wake();
   }
 
   /** Whether a message was queued or arrived since the last call. */
@@ -261,11 +240,7 @@ export class Socket implements ConnectionHandler {
   /** A frame, from the read routine. */
   receive(channel: number, flags: number, body: Uint8Array): void {
     if (channel === CONTROL_CHANNEL) return this.#control(body);
-    const lane = this.#receiveLaneOf.get(channel);
-    if (lane === undefined) {
-      throw new ProtocolError("channel_unknown", `Peer sent on channel ${channel}, which this node never offered`);
-    }
-    const message = lane.push(flags, body);
+    const message = this.#lanes.receive(channel, flags, body);
     this.#used = true;
     if (message !== undefined) this.#options.onMessage(this, channel, message);
   }
@@ -273,14 +248,14 @@ export class Socket implements ConnectionHandler {
   /** One turn of the write routine. */
   take(out: ByteWriter, budget: number): void {
     const end = out.length + budget;
-    if (this.#pongsOwed.length > 0 || this.#pingToSend !== undefined || this.#owing.size > 0) this.#takeControl(out);
-    const lanes = this.#sendLanes;
+    if (this.#pongsOwed.length > 0 || this.#pingToSend !== undefined || this.#lanes.owing) this.#takeControl(out);
+    const lanes = this.#lanes.sending;
     while (out.length < end) {
       const lane = this.#scheduler.next(lanes);
       if (lane === undefined) break;
       lane.takeFrame(out);
     }
-    if (this.#drained !== undefined && lanes.every(isEmpty)) this.#drained();
+    if (this.#drained !== undefined && this.#lanes.empty) this.#drained();
   }
 
   /** The connection ended under it. */
@@ -295,10 +270,7 @@ export class Socket implements ConnectionHandler {
     this.#pingToSend = undefined;
     for (const nonce of this.#pongsOwed) writeControlFrame(out, { type: "pong", nonce });
     this.#pongsOwed.length = 0;
-    for (const lane of this.#owing) {
-      writeControlFrame(out, { type: "credit", channel: lane.options.id, bytes: lane.settle() });
-    }
-    this.#owing.clear();
+    this.#lanes.takeCredit(out);
   }
 
   #control(body: Uint8Array): void {
@@ -315,34 +287,9 @@ export class Socket implements ConnectionHandler {
         this.#keepAlive.pong(frame.nonce);
         return;
       case "credit":
-        this.#credit(frame.channel, frame.bytes);
+        this.#lanes.credited(frame.channel, frame.bytes);
         this.#connection!.wake();
     }
-  }
-
-  #credit(channel: number, bytes: number): void {
-    const lane = this.#sendLaneOf.get(channel);
-    if (lane !== undefined) {
-      lane.supported = true;
-      lane.credit = Math.min(lane.credit + bytes, Number.MAX_SAFE_INTEGER);
-    } else if (this.#creditWaiting.size < CREDIT_WAITING_MAX) {
-      this.#creditWaiting.set(channel, (this.#creditWaiting.get(channel) ?? 0) + bytes);
-    }
-  }
-
-  #reopen(lane: SendLane, options: LaneOptions): void {
-    lane.options = options;
-    const receive = this.#receiveLaneOf.get(options.id)!;
-    receive.reopen(options);
-    if (this.state !== "open") return;
-    this.#owing.add(receive);
-    this.connection.wake();
-  }
-
-  /** Gives the peer its first credit for a channel. */
-  #announce(lane: ReceiveLane): void {
-    lane.grant(lane.options.receiveCapacity);
-    this.#owing.add(lane);
   }
 
   async #shut(reason: P2pError | undefined, wasOpen: boolean): Promise<void> {
@@ -353,7 +300,7 @@ export class Socket implements ConnectionHandler {
       void this.#connection?.close(why);
     });
     if (wasOpen && why === undefined && !await this.#drain(drainMs)) why = drainTimeout(drainMs);
-    for (const lane of this.#sendLanes) lane.clear();
+    this.#lanes.clear();
     await this.#connection?.close(why);
     if (wasOpen) await this.#closed.promise;
     cut();
@@ -363,7 +310,7 @@ export class Socket implements ConnectionHandler {
 
   /** Waits until everything queued was taken or the connection ended; false if the time was up first. */
   async #drain(ms: number): Promise<boolean> {
-    if (this.#sendLanes.every(isEmpty)) return true;
+    if (this.#lanes.empty) return true;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#drained = () => resolve(true);
     const cancel = this.#clock.after(ms, () => resolve(false));
@@ -390,10 +337,3 @@ export class Socket implements ConnectionHandler {
 function drainTimeout(ms: number): P2pError {
   return new P2pError("drain_timeout", `Peer did not take what was left within ${ms} ms of closing`);
 }
-
-function isEmpty(lane: SendLane): boolean {
-  return lane.length === 0;
-}
-
-/** Channels a peer may announce that we do not carry; more are ignored. */
-const CREDIT_WAITING_MAX = 64;
