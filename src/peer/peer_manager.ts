@@ -1,16 +1,16 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { asError, type P2pError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
-import { type Random, systemRandom } from "../base/random.ts";
+import { systemRandom } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
 import { formatNodeAddress, type NodeAddress } from "../identity/node_address.ts";
 import type { Direction } from "../transport/transport.ts";
-import { backoffMs } from "./backoff.ts";
 import type { AcceptedPeer, AddOptions, Admission, DialCandidate, Eviction, PeerCounts } from "./decisions.ts";
+import { Dials } from "./dials.ts";
 import { explainPeer, type PeerExplanation, type PeerStatus, statusOf } from "./explain.ts";
 import { Links } from "./links.ts";
 import { MemoryPeerStore } from "./memory_peer_store.ts";
-import { CANDIDATES, delayEndpoint, isPinned, type Link, newPeer, type Peer, tierOf } from "./peer.ts";
+import { delayEndpoint, isPinned, type Link, newPeer, type Peer } from "./peer.ts";
 import { PeerBook } from "./peer_book.ts";
 import { type PeerManagerOptions, withDefaults } from "./peer_manager_options.ts";
 import {
@@ -24,7 +24,7 @@ import {
 } from "./peer_record.ts";
 import type { PeerStore } from "./peer_store.ts";
 import { PeerSubscribers, type PeerUpdates } from "./peer_updates.ts";
-import { assertDialable, peerBanned, peerDuplicate, peerNotDialing, peerSelf, peersFull } from "./refusals.ts";
+import { assertDialable, peerBanned, peerDuplicate, peerSelf, peersFull } from "./refusals.ts";
 import { applyReport, type PeerReport, SCORE_MIN } from "./scores.ts";
 import { StoreWriter } from "./store_writer.ts";
 import { tieBreak } from "./tie_break.ts";
@@ -45,14 +45,13 @@ import { tieBreak } from "./tie_break.ts";
 export class PeerManager implements Disposable {
   readonly #self: Address;
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #options: ReturnType<typeof withDefaults>;
   readonly #writer: StoreWriter;
   readonly #book: PeerBook;
   readonly #links: Links;
+  readonly #dials: Dials;
   readonly #subscribers = new PeerSubscribers();
   readonly #totals = { dialed: 0, dialFailed: 0, accepted: 0, refused: 0, evicted: 0 };
-  #dialing = 0;
   #connections = 0;
   #work: () => void = () => {};
 
@@ -60,11 +59,11 @@ export class PeerManager implements Disposable {
     const { clock = systemClock, random = systemRandom } = options;
     this.#self = self;
     this.#clock = clock;
-    this.#random = random;
     this.#options = withDefaults(options);
     this.#writer = new StoreWriter(store, logger("peer"));
     this.#book = new PeerBook(this.#options.maxPeers, this.#options.minBackoffMs, clock, this.#writer);
     this.#links = new Links(this.#options);
+    this.#dials = new Dials(this.#book, this.#links, this.#options, clock, random);
   }
 
   /**
@@ -143,36 +142,28 @@ export class PeerManager implements Disposable {
 
   /** Whom to dial now, if anybody; answered with {@link dialed} or {@link dialFailed}. */
   dialNext(): DialCandidate | undefined {
-    const peer = this.#nextToDial();
-    if (peer === undefined) return undefined;
-    const endpoint = this.#book.bestEndpoint(peer);
-    peer.dialing = endpoint;
-    this.#dialing++;
-    this.#book.place(peer);
-    return { address: endpoint.address, candidate: CANDIDATES[tierOf(peer)] };
+    const peer = this.#dials.next();
+    return peer && this.#dials.begin(peer);
   }
 
   /** The dial of this peer ended in a handshake that proved its identity. @throws {P2pError} `peer_not_dialing` */
   dialed(id: Address, publicKey?: Uint8Array): Admission {
-    const peer = this.#dialEnded(id);
-    endpointAnswered(peer.dialing!, this.#clock.wall());
-    peer.retryAtMs.delete(peer.dialing!);
-    peer.dialing = undefined;
+    const { peer, endpoint } = this.#dials.end(id);
+    endpointAnswered(endpoint, this.#clock.wall());
+    peer.retryAtMs.delete(endpoint);
     this.#totals.dialed++;
     return this.#admit(peer, "outbound", publicKey);
   }
 
   /** The dial, or the handshake after it, failed; the endpoint waits longer each time. @throws {P2pError} `peer_not_dialing` */
   dialFailed(address: NodeAddress, error: unknown): void {
-    const peer = this.#dialEnded(address.id);
-    const endpoint = peer.dialing!;
-    peer.dialing = undefined;
+    const { peer, endpoint } = this.#dials.end(address.id);
     this.#totals.dialFailed++;
     // A peer that has connected to us meanwhile may have refused the second connection: that says nothing of its endpoint.
     if (peer.link === undefined) {
       endpointFailed(endpoint, asError(error), this.#clock.wall());
       peer.failedAtMs = this.#clock.now();
-      delayEndpoint(peer, endpoint, peer.failedAtMs + this.#backoffMs(peer, endpoint.failures));
+      delayEndpoint(peer, endpoint, peer.failedAtMs + this.#dials.backoffMs(peer, endpoint.failures));
     }
     this.#book.keep(peer);
     this.#work();
@@ -186,7 +177,7 @@ export class PeerManager implements Disposable {
     this.#book.endBan(candidate);
     if (candidate.record.ban !== undefined) return this.#refuse(peerBanned(candidate.record, this.#clock.wall()));
     const room = candidate.link !== undefined ||
-      this.#links.hasRoom(candidate, "inbound", this.#dialing, this.#clock.now());
+      this.#links.hasRoom(candidate, "inbound", this.#dials.count, this.#clock.now());
     const peer = room ? this.#book.obtain(id, false) : undefined;
     if (peer === undefined) return this.#refuse(peersFull(id, this.#options));
     for (const address of endpoints) {
@@ -234,7 +225,7 @@ export class PeerManager implements Disposable {
     const { peer } = link;
     const now = this.#clock.now();
     peer.flaps = link.ready && now - link.sinceMs >= this.#options.stableMs ? 0 : peer.flaps + 1;
-    peer.restUntilMs = now + this.#backoffMs(peer, Math.max(1, peer.flaps));
+    peer.restUntilMs = now + this.#dials.backoffMs(peer, Math.max(1, peer.flaps));
     this.#drop(link);
     this.#book.keep(peer);
     this.#work();
@@ -299,7 +290,7 @@ export class PeerManager implements Disposable {
 
   /** Numbers of peers and of what happened to them. */
   counts(): PeerCounts {
-    return { ...this.#links.tally(), ...this.#totals, known: this.#book.size, dialing: this.#dialing };
+    return { ...this.#links.tally(), ...this.#totals, known: this.#book.size, dialing: this.#dials.count };
   }
 
   /** Why peers are not being stored now (full disk); absent while all is well. The node goes on in memory meanwhile. */
@@ -309,7 +300,7 @@ export class PeerManager implements Disposable {
 
   /** Milliseconds until {@link dialNext} or {@link evictNext} may have something if nothing else happens; 0: now, `undefined`: never. */
   nextWakeMs(): number | undefined {
-    if (this.#nextToDial() !== undefined) return 0;
+    if (this.#dials.next() !== undefined) return 0;
     const at = Math.min(this.#book.nextDueMs(), this.#links.nextEvictionMs());
     return at === Infinity ? undefined : Math.max(0, at - this.#clock.now());
   }
@@ -323,14 +314,6 @@ export class PeerManager implements Disposable {
   /** Closes. */
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #nextToDial(): Peer | undefined {
-    if (this.#dialing >= this.#options.maxDialing) return undefined;
-    const peer = this.#book.due();
-    if (peer === undefined) return undefined;
-    if (tierOf(peer) === 0 && this.#links.isEnough(this.#dialing)) return undefined;
-    return this.#links.hasRoom(peer, "outbound", this.#dialing, this.#clock.now()) ? peer : undefined;
   }
 
   #admit(peer: Peer, direction: Direction, publicKey: Uint8Array | undefined): Admission {
@@ -377,19 +360,6 @@ export class PeerManager implements Disposable {
   #link(id: Address, connection: number): Link | undefined {
     const link = this.#book.get(id)?.link;
     return link?.connection === connection ? link : undefined;
-  }
-
-  #dialEnded(id: Address): Peer {
-    const peer = this.#book.get(id);
-    if (peer?.dialing === undefined) throw peerNotDialing(id, statusOf(peer));
-    peer.requested = false;
-    this.#dialing--;
-    return peer;
-  }
-
-  #backoffMs(peer: Peer, failures: number): number {
-    const { minBackoffMs: minMs, maxBackoffMs, maxPinnedBackoffMs } = this.#options;
-    return backoffMs(failures, { minMs, maxMs: isPinned(peer) ? maxPinnedBackoffMs : maxBackoffMs }, this.#random);
   }
 
   #refuse(error: P2pError): Admission {
