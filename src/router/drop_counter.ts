@@ -1,4 +1,5 @@
 import type { Address } from "../identity/address.ts";
+import type { Socket } from "../socket/socket.ts";
 
 /** Messages that were dropped, by channel, peer and reason. */
 export interface Drops {
@@ -28,6 +29,15 @@ export class DropCounter {
     const row = this.#rows.get(key);
     if (row === undefined) this.#rows.set(key, { channel, peer: whole ? peer : "other", reason, count });
     else row.count += count;
+  }
+
+  /** Adds what the queues of a socket have dropped so far. */
+  addLanes(socket: Socket): void {
+    for (const { options: { id }, droppedOldest, droppedClosed } of socket.sendLanes) {
+      if (droppedOldest + droppedClosed === 0) continue; // the socket may not know its peer yet
+      this.add(id, socket.address, "drop_oldest", droppedOldest);
+      this.add(id, socket.address, "closed", droppedClosed);
+    }
   }
 
   /** Every row so far. */

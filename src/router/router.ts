@@ -9,13 +9,12 @@ import { Socket, type SocketOptions } from "../socket/socket.ts";
 import { CHANNEL_PROTOCOL_VERSION, type NodeInfo } from "../transport/node_info.ts";
 import type { Connection, Endpoint, Handshaken, Transport } from "../transport/transport.ts";
 import { Channel, type ChannelDescriptor, type ChannelHost } from "./channel.ts";
+import { ConnectWaiters } from "./connect_waiters.ts";
 import { DialLog } from "./dial_log.ts";
 import { DropCounter, type Drops } from "./drop_counter.ts";
 import { InboundGate } from "./inbound_gate.ts";
+import { Losers } from "./losers.ts";
 import type { RouterOptions } from "./router_options.ts";
-
-/** How long a connection that lost the tie-break is listened to at most: the peer may use it until it has seen the other one. */
-const RETIRE_MS = 2_000;
 
 /** The number of a connection that is only listened to; the manager begins with 1. */
 const LISTENED_TO = 0;
@@ -41,8 +40,8 @@ export class Router implements ChannelHost, AsyncDisposable {
   readonly #connections = new Map<Socket, number | undefined>();
   /** The socket of each peer, from open to closed. */
   readonly #open = new Map<Address, Socket>();
-  /** What {@link connect} waits for, by peer, and how many calls do. */
-  readonly #waiting = new Map<Address, PromiseWithResolvers<Socket> & { calls: number }>();
+  readonly #waiters = new ConnectWaiters();
+  readonly #losers: Losers;
   readonly #drops = new DropCounter();
   readonly #work = new Set<Promise<void>>();
   readonly #stop = new AbortController();
@@ -58,6 +57,7 @@ export class Router implements ChannelHost, AsyncDisposable {
     this.#clock = clock;
     this.#peers = options.peers;
     this.#gate = new InboundGate(clock, options.inbound);
+    this.#losers = new Losers(clock, this.#stop.signal);
   }
 
   /** Peers with an open socket. */
@@ -128,28 +128,14 @@ export class Router implements ChannelHost, AsyncDisposable {
     if (place !== undefined) this.#peers.add(place);
     limit.signal.throwIfAborted();
     this.#peers.dialNow(peer);
-    let waiting = this.#waiting.get(peer);
-    if (waiting === undefined) {
-      waiting = { ...Promise.withResolvers<Socket>(), calls: 0 };
-      waiting.promise.catch(() => {}); // told to those who wait below
-      this.#waiting.set(peer, waiting);
-    }
-    waiting.calls++;
-    try {
-      return await abortable(waiting.promise, limit.signal);
-    } finally {
-      if (--waiting.calls === 0 && this.#waiting.get(peer) === waiting) {
-        this.#waiting.delete(peer);
-        this.#peers.dialNoMore(peer);
-      }
-    }
+    return await this.#waiters.wait(peer, limit.signal, () => this.#peers.dialNoMore(peer));
   }
 
   /** Messages dropped so far, by channel, peer and reason. */
   drops(): Drops[] {
     const rows = new DropCounter();
     for (const { channel, peer, reason, count } of this.#drops.rows()) rows.add(channel, peer, reason, count);
-    for (const socket of this.#connections.keys()) countLaneDrops(rows, socket);
+    for (const socket of this.#connections.keys()) rows.addLanes(socket);
     return rows.rows();
   }
 
@@ -221,11 +207,11 @@ export class Router implements ChannelHost, AsyncDisposable {
       this.#peers.dialFailed(address, error);
       if (error.code === "handshake_wrong_network") this.#peers.inactivate(peer, error.message);
       // A connection that the peer opened meanwhile answers for the dial as well.
-      if (!this.#open.has(peer)) this.#answer(peer, error);
+      if (!this.#open.has(peer)) this.#waiters.answer(peer, error);
       return;
     }
     const admission = this.#peers.dialed(peer, socket.remote.publicKey);
-    if (!admission.admitted && !this.#open.has(peer)) this.#answer(peer, admission.error);
+    if (!admission.admitted && !this.#open.has(peer)) this.#waiters.answer(peer, admission.error);
     await this.#admit(socket, admission);
   }
 
@@ -267,38 +253,20 @@ export class Router implements ChannelHost, AsyncDisposable {
     this.#open.set(address, socket);
     this.#dialLog.connected(address);
     socket.open();
-    if (replaced !== undefined) this.#track(this.#hearOut(replaced, socket));
+    if (replaced !== undefined) this.#track(this.#losers.hearOut(replaced, socket));
     this.#peers.ready(address, admission.connection);
-    this.#answer(address, socket);
+    this.#waiters.answer(address, socket);
     if (replaced === undefined) this.#options.onUp?.(socket);
   }
 
   /** Takes in a connection that lost the tie-break, only to listen: the peer may have admitted it before it saw the other one. One per peer. */
   async #refuse(socket: Socket): Promise<void> {
     const winner = this.#open.get(socket.address);
-    let others = false;
-    for (const [other, number] of this.#connections) {
-      others ||= number === LISTENED_TO && other.address === socket.address;
-    }
-    if (others || winner === undefined) return await socket.close();
+    if (winner === undefined || this.#losers.has(socket.address)) return await socket.close();
     this.#connections.set(socket, LISTENED_TO);
     socket.admit();
     socket.open();
-    await this.#hearOut(socket, winner);
-  }
-
-  /**
-   * Closes the loser of two connections once nothing more comes on it: the peer has answered on the winner, so it sends there now, and after that on
-   * the loser, so what it had sent there is read.
-   */
-  async #hearOut(loser: Socket, winner: Socket): Promise<void> {
-    try {
-      using limit = deadline(this.#clock, RETIRE_MS, "Hearing out a connection", this.#stop.signal);
-      await abortable(winner.ping().then(() => loser.ping()), limit.signal);
-    } catch (caught) {
-      this.#log.debug("a second connection ended early: {error}", { error: asP2pError("ping_failed", caught).message });
-    }
-    await loser.close();
+    await this.#losers.hearOut(socket, winner);
   }
 
   /** Closes a connection in order: what it has accepted is still written. */
@@ -328,7 +296,7 @@ export class Router implements ChannelHost, AsyncDisposable {
   #closed(socket: Socket, reason: P2pError | undefined): void {
     const connection = this.#connections.get(socket);
     this.#connections.delete(socket);
-    countLaneDrops(this.#drops, socket);
+    this.#drops.addLanes(socket);
     for (const channel of this.#channels.values()) channel.disconnected(socket);
     if (connection === undefined) return; // never admitted: told by dial or accept
     const { address } = socket;
@@ -340,13 +308,6 @@ export class Router implements ChannelHost, AsyncDisposable {
     }
     this.#peers.disconnected(address, connection);
     if (current === socket) this.#options.onDown?.(address);
-  }
-
-  #answer(peer: Address, result: Socket | P2pError): void {
-    const waiting = this.#waiting.get(peer);
-    this.#waiting.delete(peer);
-    if (result instanceof P2pError) waiting?.reject(result);
-    else waiting?.resolve(result);
   }
 
   #info(): NodeInfo {
@@ -370,19 +331,11 @@ export class Router implements ChannelHost, AsyncDisposable {
   async #shut(): Promise<void> {
     this.#stop.abort(stopped());
     this.#cancelWake?.();
-    for (const peer of [...this.#waiting.keys()]) this.#answer(peer, stopped());
+    this.#waiters.close(stopped());
     await Promise.all(this.#options.transports.map((transport) => transport.close()));
     await Promise.all([...this.#connections.keys()].map((socket) => socket.close()));
     for (const channel of this.#channels.values()) channel.close();
     await Promise.all(this.#work);
-  }
-}
-
-function countLaneDrops(into: DropCounter, socket: Socket): void {
-  for (const lane of socket.sendLanes) {
-    if (lane.droppedOldest + lane.droppedClosed === 0) continue;
-    into.add(lane.options.id, socket.address, "drop_oldest", lane.droppedOldest);
-    into.add(lane.options.id, socket.address, "closed", lane.droppedClosed);
   }
 }
 
