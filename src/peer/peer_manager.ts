@@ -232,14 +232,22 @@ export class PeerManager implements Disposable {
     return true;
   }
 
-  /** Moves a peer's score and keeps the reason. Ignored for unknown peers. @throws {RangeError} if the points are not above 0 */
-  report(id: Address, report: PeerReport): void {
+  /**
+   * Moves a peer's score and keeps the reason. Ignored for unknown peers. `false` if the score is as low as it gets: its connection deserves no
+   * patience, whoever it is. All but pinned peers are banned then too.
+   *
+   * @throws {RangeError} if the points are not above 0
+   */
+  report(id: Address, report: PeerReport): boolean {
     const peer = this.#book.get(id);
-    if (peer === undefined) return;
+    if (peer === undefined) return true;
     applyReport(peer.record, report, this.#clock.wall());
     this.#book.keep(peer, { later: true });
-    if (peer.record.score > SCORE_MIN || isPinned(peer) || peer.record.ban !== undefined) return;
-    this.ban(id, this.#options.banMs, `score fell to ${SCORE_MIN}: ${report.reason}`);
+    if (peer.record.score > SCORE_MIN) return true;
+    if (!isPinned(peer) && peer.record.ban === undefined) {
+      this.ban(id, this.#options.banMs, `score fell to ${SCORE_MIN}: ${report.reason}`);
+    }
+    return false;
   }
 
   /** Closes the connection with a peer and neither dials nor accepts it for `ms` milliseconds, persistent or not. Of two bans the later end counts; 0 lifts it. */

@@ -157,7 +157,9 @@ export class Router implements ChannelHost, AsyncDisposable {
   /** For channels: a peer sent what a codec refuses. */
   misbehaved(peer: Address, error: Error): void {
     this.#log.warn("peer {peer} sent a malformed message: {error}", { peer, error: error.message });
-    this.#peers.report(peer, { kind: "bad", points: PENALTY_POINTS, reason: error.message });
+    const bearable = this.#peers.report(peer, { kind: "bad", points: PENALTY_POINTS, reason: error.message });
+    // At once and not in order, as the manager's evictions: the rest of what it sent may be in the same read.
+    if (!bearable) void this.#open.get(peer)?.close(new P2pError("peer_misbehaved", error.message));
   }
 
   /** For channels: the application's handler threw. */

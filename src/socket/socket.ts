@@ -63,6 +63,7 @@ export class Socket implements ConnectionHandler {
   #handshaken: Handshaken | undefined;
   #drained: (() => void) | undefined;
   #closing: Promise<void> | undefined;
+  #deaf = false;
   readonly #closed = Promise.withResolvers<void>();
 
   /** Makes a socket in state `opening`. */
@@ -230,15 +231,17 @@ export class Socket implements ConnectionHandler {
     // Set before anyone is told: a monitor may close from within onState.
     const shut = Promise.withResolvers<void>();
     this.#closing = shut.promise;
-    if (reason !== undefined) this.#lifecycle.go("errored");
+    this.#deaf = reason !== undefined;
+    if (this.#deaf) this.#lifecycle.go("errored");
     this.#lifecycle.go("closing");
     this.#keepAlive.stop(reason ?? new P2pError("socket_closed", "Socket closed"));
     shut.resolve(this.#shut(reason, wasOpen));
     return shut.promise;
   }
 
-  /** A frame, from the read routine. */
+  /** A frame, from the read routine. Those that came in one read with the error are not looked at. */
   receive(channel: number, flags: number, body: Uint8Array): void {
+    if (this.#deaf) return;
     if (channel === CONTROL_CHANNEL) return this.#control(body);
     const message = this.#lanes.receive(channel, flags, body);
     this.#used = true;

@@ -331,7 +331,10 @@ Deno.test("report() bans an ordinary peer whose score falls to the floor, and le
   const { manager, clock } = fixture({ banMs: 1000 });
   manager.add(at(1));
   manager.add(at(2), { persistent: true });
-  for (const n of [1, 2]) manager.report(peerId(n), { kind: "bad", points: 200, reason: "forged a block" });
+  const bearable = [99, 1].flatMap((points) =>
+    [1, 2].map((n) => manager.report(peerId(n), { kind: "bad", points, reason: "forged a block" }))
+  );
+  assertEquals(bearable, [true, true, false, false]);
   assertEquals([1, 2].map((n) => manager.status(peerId(n))), ["banned", "idle"]);
   assertEquals([1, 2].map((n) => manager.explain(peerId(n))!.score), [-100, 100]);
   clock.pass(1000);
