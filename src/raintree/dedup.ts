@@ -1,4 +1,5 @@
 import { type Random, systemRandom } from "../base/random.ts";
+import { NonceIndex } from "./nonce_index.ts";
 
 /** Options of {@link NonceDeduper}. */
 export interface NonceDeduperOptions {
@@ -12,24 +13,18 @@ const NONCES_LIMIT = 2 ** 28;
 const FIRST_CAPACITY = 256;
 
 /**
- * Remembers which nonces were seen, in bounded memory. A hash table with linear probing in typed
- * arrays: a lookup allocates nothing, and it takes 1.9 MB for 100,000 nonces, where a `Set` of bigints takes 5.1. Grows with use up to its limit.
+ * Remembers which nonces were seen, in bounded memory and typed arrays: a lookup allocates nothing, and it takes 1.9 MB for 100,000 nonces, where
+ * a `Set` of bigints takes 5.1. Grows with use up to its limit.
  */
 export class NonceDeduper {
   readonly #maxNonces: number;
-  readonly #seedLow: number;
-  readonly #seedHigh: number;
-  // The scratch splits a bigint into two 32-bit halves without making another bigint.
-  readonly #scratch = new BigUint64Array(1);
-  readonly #halves = new Uint32Array(this.#scratch.buffer);
-  /** Halves of the nonces in order of arrival; a ring once `maxNonces` are held. */
-  #nonces: Uint32Array;
+  readonly #seed: Uint8Array;
+  /** Places in order of arrival; a ring once `maxNonces` are held. */
+  #index: NonceIndex;
   /** What each was seen for. */
   #marks: Uint8Array;
   /** See {@link raise}. */
   #values: Uint32Array;
-  /** Place in `#nonces` plus one, or 0 for an empty slot; at most half of the slots are taken. */
-  #slots: Uint32Array;
   #size = 0;
   /** Where the next nonce goes; when full, the oldest is there. */
   #next = 0;
@@ -41,19 +36,22 @@ export class NonceDeduper {
       throw new RangeError(`Cannot remember ${maxNonces} nonces: wanted an integer from 1 to ${NONCES_LIMIT}`);
     }
     this.#maxNonces = maxNonces;
-    const seed = new DataView(random.fill(new Uint8Array(8)).buffer);
-    this.#seedLow = seed.getUint32(0);
-    this.#seedHigh = seed.getUint32(4);
+    this.#seed = random.fill(new Uint8Array(8));
     const capacity = Math.min(FIRST_CAPACITY, maxNonces);
-    this.#nonces = new Uint32Array(2 * capacity);
+    this.#index = new NonceIndex(capacity, this.#seed);
     this.#marks = new Uint8Array(capacity);
     this.#values = new Uint32Array(capacity);
-    this.#slots = new Uint32Array(slotsFor(capacity));
   }
 
   /** How many nonces are remembered now. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Whether `nonce` was seen for any of the duties in `mark`; changes nothing. */
+  has(nonce: bigint, mark = 1): boolean {
+    const place = this.#index.find(nonce);
+    return place >= 0 && (this.#marks[place] & mark) !== 0;
   }
 
   /**
@@ -77,22 +75,13 @@ export class NonceDeduper {
 
   /** Where `nonce` stands; it takes the place of the oldest when it is new and the table full. */
   #place(nonce: bigint): number {
-    this.#scratch[0] = nonce;
-    const low = this.#halves[0];
-    const high = this.#halves[1];
-    const slots = this.#slots;
-    const mask = slots.length - 1;
-    for (let slot = this.#slotOf(low, high); slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const at = 2 * (slots[slot] - 1);
-      if (this.#nonces[at] === low && this.#nonces[at + 1] === high) return at / 2;
-    }
+    const known = this.#index.find(nonce);
+    if (known >= 0) return known;
     this.#makeRoom();
     const place = this.#next;
-    this.#nonces[2 * place] = low;
-    this.#nonces[2 * place + 1] = high;
     this.#marks[place] = 0;
     this.#values[place] = 0;
-    this.#enter(place);
+    this.#index.put(place, nonce);
     this.#size++;
     this.#next = place + 1 === this.#maxNonces ? 0 : place + 1;
     return place;
@@ -100,60 +89,19 @@ export class NonceDeduper {
 
   #makeRoom(): void {
     if (this.#size === this.#maxNonces) {
-      this.#leave(this.#next);
+      this.#index.remove(this.#next);
       this.#size--;
-    } else if (2 * this.#size === this.#nonces.length) {
+    } else if (this.#size === this.#marks.length) {
       const capacity = Math.min(2 * this.#size, this.#maxNonces);
-      const nonces = new Uint32Array(2 * capacity);
-      nonces.set(this.#nonces);
-      this.#nonces = nonces;
       const marks = new Uint8Array(capacity);
       marks.set(this.#marks);
       this.#marks = marks;
       const values = new Uint32Array(capacity);
       values.set(this.#values);
       this.#values = values;
-      this.#slots = new Uint32Array(slotsFor(capacity));
-      for (let place = 0; place < this.#size; place++) this.#enter(place);
+      const index = new NonceIndex(capacity, this.#seed);
+      for (let place = 0; place < this.#size; place++) index.put(place, this.#index.at(place));
+      this.#index = index;
     }
   }
-
-  #enter(place: number): void {
-    const slots = this.#slots;
-    const mask = slots.length - 1;
-    let slot = this.#home(place);
-    while (slots[slot] !== 0) slot = (slot + 1) & mask;
-    slots[slot] = place + 1;
-  }
-
-  /** Empties the slot of `place` and moves back whoever stands behind only because of it, so that no gap ends a search early. */
-  #leave(place: number): void {
-    const slots = this.#slots;
-    const mask = slots.length - 1;
-    let gap = this.#home(place);
-    while (slots[gap] !== place + 1) gap = (gap + 1) & mask;
-    for (let slot = (gap + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const home = this.#home(slots[slot] - 1);
-      if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
-      slots[gap] = slots[slot];
-      gap = slot;
-    }
-    slots[gap] = 0;
-  }
-
-  #home(place: number): number {
-    return this.#slotOf(this.#nonces[2 * place], this.#nonces[2 * place + 1]);
-  }
-
-  #slotOf(low: number, high: number): number {
-    let hash = Math.imul(low ^ this.#seedLow, 0x9e3779b1);
-    hash = Math.imul(hash ^ (hash >>> 15) ^ high, 0x85ebca6b) + this.#seedHigh;
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    return (hash ^ (hash >>> 16)) & (this.#slots.length - 1);
-  }
-}
-
-/** A power of two, at least twice the capacity. */
-function slotsFor(capacity: number): number {
-  return 2 ** Math.ceil(Math.log2(2 * capacity));
 }

@@ -53,6 +53,16 @@ Deno.test("NonceDeduper remembers its 100,000 by default", () => {
   assertEquals(deduper.seen(nonces[0]), false);
 });
 
+Deno.test("NonceDeduper.has() tells what was seen for a duty, and remembers nothing by being asked", () => {
+  const deduper = new NonceDeduper({ maxNonces: 2, random: seededRandom(seed) });
+  deduper.seen(1n, 2);
+  deduper.raise(2n, 5);
+  assertEquals([deduper.has(1n), deduper.has(1n, 2), deduper.has(1n, 3)], [false, true, true]);
+  assertEquals([deduper.has(2n), deduper.has(3n)], [false, false]);
+  assertEquals(deduper.size, 2);
+  assertEquals(deduper.seen(1n, 2), true);
+});
+
 Deno.test("NonceDeduper refuses a size it cannot have", () => {
   for (const maxNonces of [0, -1, 1.5, NaN, 2 ** 40]) assertThrows(() => new NonceDeduper({ maxNonces }), RangeError);
 });

@@ -1,0 +1,86 @@
+/**
+ * Finds the place of a nonce among a fixed number of places: a hash table with linear probing in typed arrays, so a look-up allocates nothing. Who
+ * owns it decides which place a new nonce takes. 16 to 24 bytes a place.
+ */
+export class NonceIndex {
+  readonly #seedLow: number;
+  readonly #seedHigh: number;
+  // The scratch splits a bigint into two 32-bit halves without making another bigint.
+  readonly #scratch = new BigUint64Array(1);
+  readonly #scratchHalves = new Uint32Array(this.#scratch.buffer);
+  /** Two halves a place. */
+  readonly #halves: Uint32Array;
+  /** Place plus one, or 0 for an empty slot; at most half of the slots are taken. */
+  readonly #slots: Uint32Array;
+
+  /** Places 0 to `places - 1`, all empty. The seed (8 bytes) keys the hash, so that nobody can choose nonces that collide. */
+  constructor(places: number, seed: Uint8Array) {
+    const view = new DataView(seed.buffer, seed.byteOffset, 8);
+    this.#seedLow = view.getUint32(0);
+    this.#seedHigh = view.getUint32(4);
+    this.#halves = new Uint32Array(2 * places);
+    this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(2 * places)));
+  }
+
+  /** Where `nonce` (an unsigned 64-bit integer) stands, or -1. */
+  find(nonce: bigint): number {
+    this.#scratch[0] = nonce;
+    const low = this.#scratchHalves[0];
+    const high = this.#scratchHalves[1];
+    const halves = this.#halves;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = this.#slotOf(low, high); slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const at = 2 * (slots[slot] - 1);
+      if (halves[at] === low && halves[at + 1] === high) return at / 2;
+    }
+    return -1;
+  }
+
+  /** Puts a nonce that is not in yet to an empty place. */
+  put(place: number, nonce: bigint): void {
+    this.#scratch[0] = nonce;
+    const low = this.#scratchHalves[0];
+    const high = this.#scratchHalves[1];
+    this.#halves[2 * place] = low;
+    this.#halves[2 * place + 1] = high;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = this.#slotOf(low, high);
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    slots[slot] = place + 1;
+  }
+
+  /** The nonce at a taken place. */
+  at(place: number): bigint {
+    this.#scratchHalves[0] = this.#halves[2 * place];
+    this.#scratchHalves[1] = this.#halves[2 * place + 1];
+    return this.#scratch[0];
+  }
+
+  /** Empties the slot of a taken place, and moves back whoever stands behind only because of it, so that no gap ends a search early. */
+  remove(place: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let gap = this.#home(place);
+    while (slots[gap] !== place + 1) gap = (gap + 1) & mask;
+    for (let slot = (gap + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const home = this.#home(slots[slot] - 1);
+      if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
+      slots[gap] = slots[slot];
+      gap = slot;
+    }
+    slots[gap] = 0;
+  }
+
+  #home(place: number): number {
+    return this.#slotOf(this.#halves[2 * place], this.#halves[2 * place + 1]);
+  }
+
+  #slotOf(low: number, high: number): number {
+    let hash = Math.imul(low ^ this.#seedLow, 0x9e3779b1);
+    hash = Math.imul(hash ^ (hash >>> 15) ^ high, 0x85ebca6b) + this.#seedHigh;
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    return (hash ^ (hash >>> 16)) & (this.#slots.length - 1);
+  }
+}

@@ -1,0 +1,77 @@
+import { assert, assertEquals } from "@std/assert";
+import { below, seededRandom } from "../../src/base/random.ts";
+import { randomNonce } from "../../src/raintree/envelope.ts";
+import { RecentMessages } from "../../src/raintree/recent_messages.ts";
+import { VirtualClock } from "../../src/sim/virtual_clock.ts";
+
+const seed = 0x4ece;
+
+Deno.test("RecentMessages.add() keeps a copy, with its time and number", async () => {
+  const clock = new VirtualClock(5);
+  const recent = new RecentMessages({ clock });
+  const data = new Uint8Array([1, 2, 3]);
+  const added = recent.add(7n, data);
+  data.fill(0);
+  await clock.advance(1);
+  for (const message of [added, recent.get(7n)!, recent.at(0)!, [...recent.values()][0]]) {
+    assertEquals([message.nonce, message.atMs, message.sequence], [7n, 5, 0]);
+    assertEquals(message.data, new Uint8Array([1, 2, 3]));
+  }
+  assertEquals([recent.size, recent.bytes, recent.oldest, recent.next], [1, 67, 0, 1]);
+  assertEquals(recent.get(8n), undefined);
+  assertEquals(recent.at(1), undefined);
+});
+
+Deno.test("RecentMessages.add() finds the message that is kept already", () => {
+  const recent = new RecentMessages({ clock: new VirtualClock() });
+  recent.add(1n, new Uint8Array([1]));
+  recent.add(2n, new Uint8Array([2]));
+  assertEquals(recent.add(1n, new Uint8Array([9])).data, new Uint8Array([1]));
+  assertEquals([recent.size, recent.next], [2, 2]);
+});
+
+Deno.test("RecentMessages holds what the last bytesMax bytes hold, messages of any size", () => {
+  const random = seededRandom(seed);
+  const bytesMax = 300_000;
+  const recent = new RecentMessages({ clock: new VirtualClock(), bytesMax, random });
+  const held: { nonce: bigint; data: Uint8Array }[] = [];
+  let bytes = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const size = below(random, 200) === 0 ? below(random, 100_000) : below(random, 300);
+    const message = { nonce: randomNonce(random), data: random.fill(new Uint8Array(size)) };
+    recent.add(message.nonce, message.data);
+    held.push(message);
+    bytes += size + 64;
+    while (bytes > bytesMax) bytes -= held.shift()!.data.length + 64;
+    assertEquals([recent.bytes, recent.size], [bytes, held.length], `seed ${seed}, step ${i}`);
+    assertEquals(recent.get(held[0].nonce)?.data, held[0].data);
+  }
+  assertEquals([...recent.values()].map(({ nonce, data }) => ({ nonce, data })), held);
+  assert(recent.bytes <= bytesMax);
+});
+
+Deno.test("RecentMessages does not find what is too old, and lets it go when the next comes", async () => {
+  const clock = new VirtualClock();
+  const recent = new RecentMessages({ clock, ageMsMax: 100 });
+  const first = recent.add(1n, new Uint8Array([1]));
+  await clock.advance(60);
+  recent.add(2n, new Uint8Array([2]));
+  await clock.advance(60);
+  assertEquals(recent.get(1n), undefined);
+  assertEquals(recent.at(0), undefined);
+  assertEquals([...recent.values()].map(({ nonce }) => nonce), [2n]);
+  recent.add(3n, new Uint8Array());
+  assertEquals([recent.size, recent.oldest, recent.bytes], [2, 1, 129]);
+  // Whoever still holds it is not hurt.
+  assertEquals(first.data, new Uint8Array([1]));
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("RecentMessages keeps one message larger than its limit until the next", () => {
+  const recent = new RecentMessages({ clock: new VirtualClock(), bytesMax: 1000 });
+  recent.add(1n, new Uint8Array(10));
+  recent.add(2n, new Uint8Array(5000));
+  assertEquals([recent.get(1n), recent.get(2n)?.data.length], [undefined, 5000]);
+  recent.add(3n, new Uint8Array(10));
+  assertEquals([recent.get(2n), recent.size], [undefined, 1]);
+});
