@@ -17,6 +17,14 @@ interface Account {
   owed: number;
 }
 
+/** One direction of a connection, as {@link MessageFaults} sees it. */
+export interface FaultyWay {
+  /** What it is like now. */
+  profile(): LinkProfile;
+  /** Channels of which every message vanishes. */
+  readonly muted: ReadonlySet<number>;
+}
+
 /** Counts for both directions. */
 export interface MessageFaultCounts {
   /** Messages that vanished. */
@@ -30,27 +38,27 @@ export interface MessageFaultCounts {
  * second copy is paid from credit that was kept back, so that neither a stall nor a breach of the protocol follows.
  */
 export class MessageFaults {
-  readonly #profile: () => LinkProfile;
+  readonly #way: FaultyWay;
   readonly #random: Random;
   readonly #counts: MessageFaultCounts;
   readonly #accounts = new Map<number, Account>();
   /** Channels in the middle of a message, and whether it is being lost. */
   readonly #underWay = new Map<number, boolean>();
-  readonly #out = new ByteWriter();
+  readonly #out = new ByteWriter(256);
   readonly #decoder = new FrameDecoder((channel, flags, body) => this.#frame(channel, flags, body));
   #back!: MessageFaults;
   #greeted = false;
 
-  private constructor(profile: () => LinkProfile, random: Random, counts: MessageFaultCounts) {
-    this.#profile = profile;
+  private constructor(way: FaultyWay, random: Random, counts: MessageFaultCounts) {
+    this.#way = way;
     this.#random = random;
     this.#counts = counts;
   }
 
   /** Both directions of one connection: credit for the one travels on the other. */
   static pair(
-    there: () => LinkProfile,
-    back: () => LinkProfile,
+    there: FaultyWay,
+    back: FaultyWay,
     random: Random,
     counts: MessageFaultCounts,
   ): [MessageFaults, MessageFaults] {
@@ -69,11 +77,25 @@ export class MessageFaults {
     return this.#out.bytes().slice();
   }
 
+  /**
+   * The credit that a sender is owed where the receiver will hardly give it back: it hears nothing on the channel. Whole frames for the sender, `undefined`
+   * while it is owed little.
+   */
+  refund(): Uint8Array | undefined {
+    const out = new ByteWriter(16);
+    for (const [channel, account] of this.#accounts) {
+      if (account.owed === 0 || account.owed < account.limit) continue;
+      writeControlFrame(out, { type: "credit", channel, bytes: account.owed });
+      account.owed = 0;
+    }
+    return out.length === 0 ? undefined : out.bytes();
+  }
+
   #frame(channel: number, flags: number, body: Uint8Array): void {
     if (channel === CONTROL_CHANNEL) return this.#control(flags, body);
-    const { messageLoss, duplicates } = this.#profile();
+    const { messageLoss, duplicates } = this.#way.profile();
     const known = this.#underWay.get(channel);
-    const lost = known ?? (messageLoss > 0 && this.#random.next() < messageLoss);
+    const lost = known ?? (this.#way.muted.has(channel) || (messageLoss > 0 && this.#random.next() < messageLoss));
     const last = (flags & MORE) === 0;
     if (last) this.#underWay.delete(channel);
     else this.#underWay.set(channel, lost);

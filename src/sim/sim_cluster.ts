@@ -3,13 +3,14 @@ import { asError, P2pError } from "../base/errors.ts";
 import type { Address } from "../identity/address.ts";
 import { NodeKey, SEED_BYTES } from "../identity/node_key.ts";
 import type { P2PEvent } from "../module/bus.ts";
+import { CHANNELS } from "../module/channels.ts";
 import type { P2PConfigInput } from "../module/config.ts";
 import { P2PModule } from "../module/p2p_module.ts";
 import { StaticProvider } from "../peer/static_provider.ts";
 import { classicOffsets, exactOffsets, type TreeMode } from "../raintree/tree.ts";
 import type { LinkProfile } from "./link_profile.ts";
 import type { ClockSkew } from "./sim_host.ts";
-import { SimNetwork } from "./sim_network.ts";
+import { SimNetwork, type Tap } from "./sim_network.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 /** Options of {@link SimCluster.start}. */
@@ -26,6 +27,10 @@ export interface SimClusterOptions {
   config?: P2PConfigInput;
   /** How the clock of the node at a position is wrong. @default {it is not} */
   skew?: (position: number) => ClockSkew;
+  /** Positions of liars: they acknowledge what they get and answer whatever they are asked, but no payload that they send arrives. @default {none} */
+  liars?: Iterable<number>;
+  /** Sees each frame that leaves a node. @default {nobody looks} */
+  tap?: Tap;
 }
 
 /** A node of a {@link SimCluster}; its place in the list is its position in the ring. */
@@ -44,6 +49,8 @@ export interface SimBroadcast {
   readonly sentMs: number;
   /** When each application got it first, by position; the originator is not in it. */
   readonly arrivals: Map<number, number>;
+  /** From whom each had it first, by position. */
+  readonly parents: Map<number, number>;
   /** How often an application got it again. */
   duplicates: number;
 }
@@ -85,9 +92,9 @@ export class SimCluster implements AsyncDisposable {
   #failure: Error | undefined;
 
   private constructor(options: SimClusterOptions) {
-    const { nodes, seed = 1, link = { latencyMs: 50, jitterMs: 20 } } = options;
+    const { nodes, seed = 1, link = { latencyMs: 50, jitterMs: 20 }, liars = [], tap } = options;
     this.#options = options;
-    this.network = new SimNetwork(this.clock, { seed, link });
+    this.network = new SimNetwork(this.clock, { seed, link, tap });
     const random = seededRandom(seed);
     const keys = Array.from({ length: nodes }, () => NodeKey.fromSeed(random.fill(new Uint8Array(SEED_BYTES))))
       .sort((a, b) => a.address < b.address ? -1 : 1);
@@ -96,6 +103,7 @@ export class SimCluster implements AsyncDisposable {
       return { address, publicKey, nodeAddress: { protocol: "memory", id: address }, stake: 1n };
     }));
     this.nodes = keys.map((key, position) => ({ key, module: this.#module(key, position) }));
+    for (const liar of liars) this.network.mute(this.nodes[liar].key.address, CHANNELS.raintree.id);
   }
 
   /** Starts every node, and waits until each is connected with everyone its tree may send to. @throws {P2pError} `sim_late`; what a start throws. */
@@ -153,7 +161,8 @@ export class SimCluster implements AsyncDisposable {
   broadcast(position: number, bytes = 256): SimBroadcast {
     const value = new Uint8Array(bytes);
     new DataView(value.buffer).setUint32(0, this.broadcasts.length);
-    const broadcast = { from: position, sentMs: this.clock.now(), arrivals: new Map<number, number>(), duplicates: 0 };
+    const [arrivals, parents] = [new Map<number, number>(), new Map<number, number>()];
+    const broadcast = { from: position, sentMs: this.clock.now(), arrivals, parents, duplicates: 0 };
     this.broadcasts.push(broadcast);
     this.nodes[position].module.broadcast({ typeUrl: TYPE_URL, value }).catch((error) => this.#fail(error));
     return broadcast;
@@ -206,7 +215,10 @@ export class SimCluster implements AsyncDisposable {
     if (event.type !== "message" || event.content.typeUrl !== TYPE_URL) return;
     const { value } = event.content;
     const broadcast = this.broadcasts[new DataView(value.buffer, value.byteOffset).getUint32(0)];
-    if (broadcast.arrivals.has(position)) broadcast.duplicates++;
-    else broadcast.arrivals.set(position, this.clock.now());
+    if (broadcast.arrivals.has(position) || position === broadcast.from) broadcast.duplicates++;
+    else {
+      broadcast.arrivals.set(position, this.clock.now());
+      broadcast.parents.set(position, this.positionOf(event.from));
+    }
   }
 }

@@ -31,6 +31,8 @@ export class SimHost {
   readonly number: number;
   /** Its open connections. */
   readonly links: Set<SimLink> = new Set();
+  /** Channels of which nothing that it sends arrives. */
+  readonly muted: Set<number> = new Set();
   /** Added to each delay from and to it, milliseconds. */
   slowMs = 0;
   readonly #network: SimNetwork;

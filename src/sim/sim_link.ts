@@ -67,14 +67,12 @@ export class SimLink implements FrameLink {
     const back = new SimPipe(network, listener.host, dialler.host, SimLink.#between(b, a));
     [a.#out, a.#in, a.#peer] = [there, back, b];
     [b.#out, b.#in, b.#peer] = [back, there, a];
-    const profile = (from: SimEnd, to: SimEnd) => () => network.profile(from.host, to.host);
+    const way = ({ host: from }: SimEnd, { host: to }: SimEnd) => {
+      return { profile: () => network.profile(from, to), muted: from.muted };
+    };
     if (network.losesMessages(dialler.host, listener.host)) {
-      [a.#faults, b.#faults] = MessageFaults.pair(
-        profile(dialler, listener),
-        profile(listener, dialler),
-        network.random,
-        network.stats,
-      );
+      const { random, stats } = network;
+      [a.#faults, b.#faults] = MessageFaults.pair(way(dialler, listener), way(listener, dialler), random, stats);
     }
     return [a, b];
   }
@@ -128,6 +126,11 @@ export class SimLink implements FrameLink {
     this.#network.queueTurn(this);
   }
 
+  /** Whether messages on it may be lost. */
+  get faulty(): boolean {
+    return this.#faults !== undefined;
+  }
+
   /** For the network: one turn of the write routine. */
   turn(): void {
     const { host } = this.#own;
@@ -176,7 +179,13 @@ export class SimLink implements FrameLink {
       return undefined;
     }
     if (scratch.length === 0) return undefined;
-    return this.#faults === undefined ? scratch.bytes().slice() : this.#faults.apply(scratch.bytes());
+    const frames = scratch.bytes();
+    this.#network.tapped(host, this.#remote.host, frames);
+    if (this.#faults === undefined) return frames.slice();
+    const kept = this.#faults.apply(frames);
+    const refund = this.#faults.refund();
+    if (refund !== undefined) this.#network.clock.after(0, () => host.run(() => this.#read(refund)));
+    return kept;
   }
 
   #wait(ms: number): void {

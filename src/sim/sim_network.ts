@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { P2pError } from "../base/errors.ts";
 import { type Random, seededRandom } from "../base/random.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import { FrameDecoder } from "../codec/frame.ts";
 import type { Address } from "../identity/address.ts";
 import type { ProvenIdentity } from "../transport/frame_link.ts";
 import { drawLatency, type LinkProfile, linkProfile } from "./link_profile.ts";
@@ -18,7 +19,15 @@ export interface SimNetworkOptions {
   link?: Partial<LinkProfile> | ((from: Address, to: Address) => Partial<LinkProfile>);
   /** Bytes under way on one direction of a connection; a sender waits when they are used up. @default {1048576} */
   windowBytes?: number;
+  /** Sees each frame that leaves a node, before any fault. @default {nobody looks} */
+  tap?: Tap;
 }
+
+/**
+ * Sees one frame on its way from a node to another: its channel, its flags (1: the message goes on in the next frame) and its body, which is a view that
+ * lives as long as the call.
+ */
+export type Tap = (from: SimHost, to: SimHost, channel: number, flags: number, body: Uint8Array) => void;
 
 /** What a {@link SimNetwork} counts. */
 export interface SimStats {
@@ -104,10 +113,12 @@ export class SimNetwork {
   readonly #groups = new Map<Address, number>();
   #hostsMade = 0;
   #turns: SimLink[] = [];
+  readonly #tap: ((from: SimHost, to: SimHost, frames: Uint8Array) => void) | undefined;
 
   /** A network without nodes. @throws {RangeError} for a link that cannot be */
   constructor(clock: Clock, options: SimNetworkOptions = {}) {
-    const { seed = 1, link = {}, windowBytes = 1 << 20 } = options;
+    const { seed = 1, link = {}, windowBytes = 1 << 20, tap } = options;
+    this.#tap = tap === undefined ? undefined : tapFrames(tap);
     this.clock = clock;
     this.#seed = seed;
     this.random = seededRandom(seed);
@@ -176,6 +187,23 @@ export class SimNetwork {
   }
 
   /**
+   * Makes a node a liar: of what it sends on a channel nothing arrives, though it is told otherwise, while all it says on others does. To be called before
+   * it has connections.
+   *
+   * @throws {P2pError} `sim_mute_late`
+   */
+  mute(address: Address, channel: number): void {
+    const host = this.hostOf(address);
+    if ([...host.links].some((link) => !link.faulty)) {
+      throw new P2pError("sim_mute_late", `Node ${address} has connections already, which lose nothing`, {
+        hint: "Mute it before it starts",
+      });
+    }
+    host.muted.add(channel);
+    this.#note(host.number, 6);
+  }
+
+  /**
    * Ends a node at once: nothing of it runs any more, and a module on it need not be stopped (it could not). Peers learn of it from the
    * machine's kernel, unless `silent`: the machine is off, they hear nothing. {@link host} starts the node again.
    */
@@ -219,7 +247,17 @@ export class SimNetwork {
    * @internal
    */
   losesMessages(a: SimHost, b: SimHost): boolean {
+    if (a.muted.size + b.muted.size > 0) return true;
     return [this.profile(a, b), this.profile(b, a)].some(({ messageLoss, duplicates }) => messageLoss + duplicates > 0);
+  }
+
+  /**
+   * For links: whole frames leave a node.
+   *
+   * @internal
+   */
+  tapped(from: SimHost, to: SimHost, frames: Uint8Array): void {
+    this.#tap?.(from, to, frames);
   }
 
   /**
@@ -290,6 +328,16 @@ export class SimNetwork {
   #note(subject: number, what: number): void {
     this.trace.add(TraceKind.fault, this.clock.now(), subject, what);
   }
+}
+
+/** Cuts what leaves into frames, one decoder for all: none is ever cut in two. */
+function tapFrames(tap: Tap): (from: SimHost, to: SimHost, frames: Uint8Array) => void {
+  let ends: [from: SimHost, to: SimHost];
+  const decoder = new FrameDecoder((channel, flags, body) => tap(...ends, channel, flags, body));
+  return (from, to, frames) => {
+    ends = [from, to];
+    decoder.push(frames);
+  };
 }
 
 /** Another seed for each name (FNV-1a over the seed and the text). */

@@ -8,6 +8,7 @@ import type { Channel } from "../../src/router/channel.ts";
 import { bytesCodec } from "../../src/router/codec.ts";
 import { segmentDepth } from "../../src/raintree/tree.ts";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/sim_cluster.ts";
+import type { SimHost } from "../../src/sim/sim_host.ts";
 import { SimNetwork } from "../../src/sim/sim_network.ts";
 import { VirtualClock } from "../../src/sim/virtual_clock.ts";
 
@@ -315,3 +316,31 @@ class Pair implements AsyncDisposable {
     return this.cluster[Symbol.asyncDispose]();
   }
 }
+
+Deno.test("a muted node's messages vanish on that channel alone, and it never runs out of credit for them", async () => {
+  const channels = new Map<number, number>();
+  const tap = (from: SimHost, _to: SimHost, channel: number, flags: number) => {
+    if (from.muted.size > 0 && flags === 0) channels.set(channel, (channels.get(channel) ?? 0) + 1);
+  };
+  await using cluster = await SimCluster.start({ nodes: 3, liars: [1], tap });
+  const broadcasts = 300;
+  const large = 100_000; // 30 MB a peer, many times what the channel may have under way
+  for (let i = 0; i < broadcasts; i++) {
+    cluster.broadcast(1, large);
+    await cluster.clock.advance(200);
+  }
+  assertEquals(cluster.broadcasts.map(({ arrivals }) => arrivals.size), new Array(broadcasts).fill(0));
+  assert(channels.get(1)! >= 2 * broadcasts, `${channels.get(1)} messages left it`);
+  const { nodes: [one, liar, other] } = cluster;
+  const answered = liar.module.router.openChannel({ id: 20, name: "ask", codec: bytesCodec });
+  const heard: string[] = [];
+  for (const { module, key } of [one, other]) {
+    module.router.openChannel({ id: 20, name: "ask", codec: bytesCodec }).handle(() => void heard.push(key.address));
+  }
+  await cluster.clock.advance(1000);
+  for (const { key } of [one, other]) await answered.send(key.address, new Uint8Array(8));
+  await cluster.clock.advance(1000);
+  assertEquals(heard.sort(), [one.key.address, other.key.address]);
+  const error = assertThrows(() => cluster.network.mute(one.key.address, 1), P2pError);
+  assertEquals(error.code, "sim_mute_late");
+});
