@@ -1,40 +1,55 @@
 import { Broadcaster } from "./broadcaster.ts";
 import { Child, playRole, ratePerSecond } from "./child.ts";
 import { type Benchmark, type MeasureOptions, median } from "./harness.ts";
-import type { SideName } from "./side.ts";
+import type { NetworkOptions, SideName } from "./side.ts";
 
 const NODES = 27;
 const BYTES = 1024;
 
 /** Broadcasts by one node, many in flight: how many deliveries a second in all. By every node in turn they are spread over all connections: a variant. */
 export function broadcastRate(options: MeasureOptions): Benchmark {
-  const parameters = { ...options, nodes: NODES, bytes: BYTES, inFlight: 32 };
-  return row("broadcast-27-rate", "deliveries/s", "higher", "rate", parameters);
+  return row("broadcast-27-rate", "deliveries/s", "higher", options);
 }
 
 /** Broadcasts one at a time: how long the last node waits, the median. */
 export function broadcastTime(options: MeasureOptions): Benchmark {
-  const parameters = { ...options, nodes: NODES, bytes: BYTES, inFlight: 1 };
-  return row("broadcast-27-time", "ms", "lower", "time", parameters);
+  return row("broadcast-27-time", "ms", "lower", options);
 }
 
-interface Parameters extends MeasureOptions {
+/** The two figures of broadcasts: each is a row against the peer, and a row of what our layers cost. */
+export type BroadcastRow = "broadcast-27-rate" | "broadcast-27-time";
+
+/** What is fixed in a row. */
+export const BROADCAST_PARAMETERS: Readonly<
+  Record<BroadcastRow, { role: string; nodes: number; bytes: number; inFlight: number }>
+> = {
+  "broadcast-27-rate": { role: "rate", nodes: NODES, bytes: BYTES, inFlight: 32 },
+  "broadcast-27-time": { role: "time", nodes: NODES, bytes: BYTES, inFlight: 1 },
+};
+
+/** Who broadcasts, and how the nodes are set. */
+export interface BroadcastWork extends MeasureOptions, Omit<NetworkOptions, "onDelivery"> {
+  /** Whether every node broadcasts in turn, or node 0 alone. */
+  everyOrigin: boolean;
+}
+
+interface Parameters extends BroadcastWork {
   nodes: number;
   bytes: number;
   inFlight: number;
 }
 
-interface Work extends Parameters {
-  /** Whether gossipsub signs. */
-  signed: boolean;
-  /** Whether every node broadcasts in turn, or node 0 alone. */
-  everyOrigin: boolean;
+/** One figure of a row, measured in a process of its own. */
+export async function measureBroadcast(name: BroadcastRow, side: SideName, work: BroadcastWork): Promise<number> {
+  const { role, ...fixed } = BROADCAST_PARAMETERS[name];
+  await using network = new Child(import.meta.url, role, side, { ...fixed, ...work });
+  return await network.next<number>();
 }
 
-function row(name: string, unit: string, better: Benchmark["better"], role: string, parameters: Parameters): Benchmark {
-  const { nodes, bytes, inFlight } = parameters;
+function row(name: BroadcastRow, unit: string, better: Benchmark["better"], options: MeasureOptions): Benchmark {
+  const { nodes, bytes, inFlight } = BROADCAST_PARAMETERS[name];
   const work = (side: SideName, signed = false, everyOrigin = false) =>
-    measure(side, role, { ...parameters, signed, everyOrigin });
+    measureBroadcast(name, side, { ...options, signed, everyOrigin });
   return {
     name,
     unit,
@@ -53,22 +68,17 @@ function row(name: string, unit: string, better: Benchmark["better"], role: stri
   };
 }
 
-async function measure(side: SideName, role: string, parameters: Work): Promise<number> {
-  await using network = new Child(import.meta.url, role, side, parameters);
-  return await network.next<number>();
-}
-
 /** Who broadcasts next. */
-function origins({ everyOrigin, nodes }: Work): () => number {
+function origins({ everyOrigin, nodes }: Parameters): () => number {
   let next = 0;
   return () => everyOrigin ? next++ % nodes : 0;
 }
 
 if (import.meta.main) {
-  await playRole<Work>({
+  await playRole<Parameters>({
     async rate(side, parameters, report) {
       const network = new Broadcaster(parameters.nodes, parameters.bytes);
-      await network.connect(side, parameters.signed);
+      await network.connect(side, parameters);
       const origin = origins(parameters);
       let measured = false;
       const lanes = Array.from({ length: parameters.inFlight }, async () => {
@@ -81,7 +91,7 @@ if (import.meta.main) {
     },
     async time(side, parameters, report) {
       const network = new Broadcaster(parameters.nodes, parameters.bytes);
-      await network.connect(side, parameters.signed);
+      await network.connect(side, parameters);
       const origin = origins(parameters);
       const times: number[] = [];
       const start = performance.now();

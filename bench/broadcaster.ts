@@ -1,4 +1,4 @@
-import type { Network, Side } from "./side.ts";
+import type { Network, NetworkOptions, Side } from "./side.ts";
 
 /** Nodes are kept as the bits of one number. */
 const NODES_MAX = 31;
@@ -23,9 +23,10 @@ export class Broadcaster {
     this.#messageBytes = messageBytes;
   }
 
-  /** Makes the nodes. */
-  async connect(side: Side, signed: boolean): Promise<void> {
-    const network = await side.network(this.#nodes, { signed, onDelivery: this.#delivered.bind(this) });
+  /** Makes the nodes and connects them. */
+  async connect(side: Side, options: Omit<NetworkOptions, "onDelivery">): Promise<void> {
+    const network = await side.network(this.#nodes, { ...options, onDelivery: this.#delivered.bind(this) });
+    await network.connect(network.members);
     this.#broadcast = network.broadcast.bind(network);
   }
 

@@ -1,7 +1,15 @@
 import { loadSide, type Side, type SideName } from "./side.ts";
 
-/** What a child process does: one end of a row, for one side. `report` prints a line of JSON that the parent reads. */
-export type Role<P> = (side: Side, parameters: P, report: (line: unknown) => void) => Promise<void>;
+/**
+ * What a child process does: one end of a row, for one side. `report` prints a line of JSON that the parent reads, `hear` waits for the next line
+ * that the parent says with {@link Child.tell}.
+ */
+export type Role<P> = (
+  side: Side,
+  parameters: P,
+  report: (line: unknown) => void,
+  hear: <T>() => Promise<T>,
+) => Promise<void>;
 
 /** How long a child may take to say its next line. */
 const CHILD_DEADLINE_MS = 60_000;
@@ -10,6 +18,7 @@ const CHILD_DEADLINE_MS = 60_000;
 export class Child implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #lines: ReadableStreamDefaultReader<string>;
+  readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #what: string;
 
   /** Starts `script` (a row's file) in the role `role` of `side`. */
@@ -31,7 +40,13 @@ export class Child implements AsyncDisposable {
       stdout: "piped",
       stderr: "inherit",
     }).spawn();
-    this.#lines = this.#process.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(splitLines()).getReader();
+    this.#lines = linesOf(this.#process.stdout);
+    this.#stdin = this.#process.stdin.getWriter();
+  }
+
+  /** Says a line to the child, which hears it as JSON. */
+  async tell(line: unknown): Promise<void> {
+    await this.#stdin.write(new TextEncoder().encode(`${JSON.stringify(line)}\n`));
   }
 
   /** The next line that the child reports. @throws {Error} when it ends or stays silent instead */
@@ -60,7 +75,7 @@ export class Child implements AsyncDisposable {
     } catch (caught) {
       if (!(caught instanceof TypeError)) throw caught; // TypeError: it has ended already
     }
-    await this.#process.stdin.abort().catch((caught) => {
+    await this.#stdin.abort().catch((caught) => {
       if (!(caught instanceof Deno.errors.BrokenPipe)) throw caught; // nobody reads any more: that was the point
     });
     await this.#process.status;
@@ -72,9 +87,19 @@ export async function playRole<P>(roles: Record<string, Role<P>>): Promise<void>
   const [name, side, parameters] = Deno.args;
   const role = roles[name];
   if (role === undefined) throw new TypeError(`Unknown role "${name}": wanted one of ${Object.keys(roles).join(", ")}`);
-  await role(await loadSide(side as SideName), JSON.parse(parameters), (line) => console.log(JSON.stringify(line)));
-  for await (const _ of Deno.stdin.readable); // ends with the parent
-  Deno.exit(0);
+  const lines = linesOf(Deno.stdin.readable);
+  const next = async (): Promise<string> => {
+    const { value, done } = await lines.read();
+    if (done) Deno.exit(0); // the parent is gone
+    return value;
+  };
+  await role(
+    await loadSide(side as SideName),
+    JSON.parse(parameters),
+    (line) => console.log(JSON.stringify(line)),
+    async () => JSON.parse(await next()),
+  );
+  for (;;) await next();
 }
 
 /** Resolves after `ms`; children use it for warm-up and window, and divide by the time that really passed. */
@@ -92,6 +117,10 @@ export async function ratePerSecond(
   const start = performance.now();
   do await sleep(windowMs); while (count() === before);
   return (count() - before) / ((performance.now() - start) / 1000);
+}
+
+function linesOf(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): ReadableStreamDefaultReader<string> {
+  return bytes.pipeThrough(new TextDecoderStream()).pipeThrough(splitLines()).getReader();
 }
 
 function splitLines(): TransformStream<string, string> {

@@ -119,6 +119,6 @@ async function measure(side: () => Promise<number>): Promise<number> {
 }
 
 /** Four significant digits: what is beyond them is noise. */
-function round(value: number): number {
+export function round(value: number): number {
   return Number(value.toPrecision(4));
 }

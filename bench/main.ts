@@ -1,6 +1,6 @@
-import { parseArgs } from "@std/cli";
-import { rows } from "./rows.ts";
 import { runBenchmark } from "./harness.ts";
+import { type Output, readOptions, runNamed } from "./options.ts";
+import { rows } from "./rows.ts";
 
 const USAGE = `Measures raintree against js-libp2p on this machine and prints one line of JSON per row.
 
@@ -15,54 +15,15 @@ Options:
 Names:
 `;
 
-/** Where a program writes lines. */
-export interface Output {
-  /** Results. */
-  out(line: string): void;
-  /** Progress and what went wrong. */
-  err(line: string): void;
-}
-
 /** Runs the rows named on the command line, all when none is. @returns the exit code: 0, 1 when a row failed, 2 for wrong usage */
-export async function main(args: string[], { out, err }: Output): Promise<number> {
-  const wrong: string[] = [];
-  const flags = parseArgs(args, {
-    boolean: ["help"],
-    string: ["_", "runs", "warmup-ms", "window-ms"],
-    unknown: (arg, key) => {
-      if (key === undefined) return true;
-      wrong.push(`Unknown option "${arg}"`);
-      return false;
-    },
+export async function main(args: string[], output: Output): Promise<number> {
+  const names = rows({ warmupMs: 0, windowMs: 0 }).map((row) => row.name);
+  const options = readOptions(args, { names, numbers: { "runs": 5, "warmup-ms": 1500, "window-ms": 2000 } });
+  const { runs, "warmup-ms": warmupMs, "window-ms": windowMs } = options.numbers;
+  const all = new Map(rows({ warmupMs, windowMs }).map((row) => [row.name, row]));
+  return await runNamed(options, `${USAGE}  ${names.join("\n  ")}\n`, output, async (name) => {
+    output.out(JSON.stringify(await runBenchmark(all.get(name)!, runs, output.err)));
   });
-  const wholeNumber = (flag: "runs" | "warmup-ms" | "window-ms", fallback: number): number => {
-    const value = flags[flag] === undefined ? fallback : Number(flags[flag] || NaN);
-    if (!Number.isInteger(value) || value < 1) wrong.push(`--${flag} is "${flags[flag]}": wanted an integer from 1`);
-    return value;
-  };
-  const runs = wholeNumber("runs", 5);
-  const all = rows({ warmupMs: wholeNumber("warmup-ms", 1500), windowMs: wholeNumber("window-ms", 2000) });
-  const names = all.map((row) => row.name);
-  for (const name of flags._) if (!names.includes(String(name))) wrong.push(`Unknown row "${name}"`);
-  const usage = `${USAGE}  ${names.join("\n  ")}\n`;
-  if (flags.help) {
-    out(usage);
-    return 0;
-  }
-  if (wrong.length > 0) {
-    err(`${wrong.join("\n")}\n\n${usage}`);
-    return 2;
-  }
-  let failed = 0;
-  for (const benchmark of all.filter((row) => flags._.length === 0 || flags._.includes(row.name))) {
-    try {
-      out(JSON.stringify(await runBenchmark(benchmark, runs, err)));
-    } catch (error) {
-      failed++;
-      err(`${benchmark.name} failed: ${error instanceof Error ? error.stack : error}`);
-    }
-  }
-  return failed === 0 ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args, { out: console.log, err: console.error }));

@@ -45,7 +45,7 @@ if (import.meta.main) {
       await side.load();
       const before = await residentMib();
       const network = new Broadcaster(NODES, BYTES);
-      await network.connect(side, false);
+      await network.connect(side, { signed: false });
       for (let i = 0; i < WARMUP_BROADCASTS; i++) await network.toAll(i % NODES);
       report((await residentMib() - before) / NODES);
     },

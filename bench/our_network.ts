@@ -1,11 +1,13 @@
-import type { NodeAddress } from "../src/identity/node_address.ts";
+import { parseNodeAddress } from "../src/identity/node_address.ts";
 import { NodeKey } from "../src/identity/node_key.ts";
 import { LocalBus } from "../src/module/bus.ts";
 import { P2PModule } from "../src/module/p2p_module.ts";
 import type { PeerstoreProvider } from "../src/peer/peerstore_provider.ts";
+import type { StakedPeer } from "../src/peer/staked_peer.ts";
+import type { Socket } from "../src/socket/socket.ts";
 import { sleep } from "./child.ts";
-import type { Network, NetworkOptions } from "./side.ts";
-import { treeEdges } from "./tree_edges.ts";
+import type { Member, Network, NetworkCounts, NetworkOptions } from "./side.ts";
+import { inTreeOrder, treeEdges } from "./tree_edges.ts";
 
 /** What the broadcasts claim to be; it travels with each. */
 const TYPE_URL = "bench.Message";
@@ -13,46 +15,65 @@ const TYPE_URL = "bench.Message";
 /** How long the connections may take. */
 const CONNECT_DEADLINE_MS = 30_000;
 
-/** `count` staked P2P modules over TCP, connected along the exact tree. */
-export async function ourNetwork(count: number, { onDelivery }: NetworkOptions): Promise<Network> {
-  // Ports are known once all have started: at height 0 nobody is staked, at height 1 everyone.
-  const addresses: NodeAddress[] = [];
+/** `count` P2P modules over TCP. At height 0 nobody is staked; connecting moves them to height 1, where everyone is. */
+export async function ourNetwork(count: number, { onDelivery, config }: NetworkOptions): Promise<Network> {
+  let staked: StakedPeer[] = [];
   const peerstore: PeerstoreProvider = {
-    getStakedPeerstoreAtHeight: (height) =>
-      Promise.resolve(
-        height === 0 ? [] : addresses.map((nodeAddress) => ({ address: nodeAddress.id, nodeAddress, stake: 1n })),
-      ),
+    getStakedPeerstoreAtHeight: (height) => Promise.resolve(height === 0 ? [] : staked),
   };
-  // In ring order, so that the nodes that a test graph connects are those that the tree connects.
-  const keys = Array.from({ length: count }, () => NodeKey.generate()).sort((a, b) => a.address < b.address ? -1 : 1);
   const nodes: P2PModule[] = [];
-  for (const [index, key] of keys.entries()) {
+  for (let index = 0; index < count; index++) {
     const bus = new LocalBus();
     bus.subscribe((event) => {
       if (event.type === "message") onDelivery(index, event.content.value);
     });
-    const node = P2PModule.create({ private_key: key, listen_host: "127.0.0.1", port: 0 }, { bus, peerstore });
+    const own = { private_key: NodeKey.generate(), listen_host: "127.0.0.1", port: 0 };
+    const node = P2PModule.create({ ...config, ...own }, { bus, peerstore });
     await node.start();
     nodes.push(node);
-    addresses.push(node.nodeAddress);
   }
-  await Promise.all(nodes.map((node) => node.handleEvent({ type: "ConsensusNewHeightEvent", height: 1 })));
-  await connected(nodes);
+  const sockets = new Set<Socket>();
   return {
+    members: nodes.map(({ address, url }) => ({ id: address, url })),
+    async connect(all) {
+      staked = all.map(({ url }) => {
+        const nodeAddress = parseNodeAddress(url);
+        return { address: nodeAddress.id, nodeAddress, stake: 1n };
+      });
+      await Promise.all(nodes.map((node) => node.handleEvent({ type: "ConsensusNewHeightEvent", height: 1 })));
+      await connected(nodes, all);
+    },
     broadcast(origin, value) {
       return nodes[origin].broadcast({ typeUrl: TYPE_URL, value });
+    },
+    counts() {
+      return read(nodes, sockets);
     },
   };
 }
 
-/** Waits until every edge of the tree has its connection. */
-async function connected(nodes: P2PModule[]): Promise<void> {
+/** Waits until every edge of the tree that ends here has its connection. */
+async function connected(nodes: readonly P2PModule[], all: readonly Member[]): Promise<void> {
   const deadline = performance.now() + CONNECT_DEADLINE_MS;
-  const edges = treeEdges(nodes.length);
+  const here = new Map(nodes.map((node) => [String(node.address), node]));
+  const ring = inTreeOrder(all).map(({ url }) => parseNodeAddress(url).id);
+  const edges = treeEdges(ring.length).flatMap(([a, b]) => [[ring[a], ring[b]], [ring[b], ring[a]]]);
   for (;;) {
-    const missing = edges.filter(([from, to]) => nodes[from].router.socket(nodes[to].address) === undefined);
+    const missing = edges.filter(([from, to]) => here.has(from) && here.get(from)!.router.socket(to) === undefined);
     if (missing.length === 0) return;
     if (performance.now() > deadline) throw new Error(`${missing.length} of ${edges.length} connections are missing`);
     await sleep(20);
   }
+}
+
+/** `sockets` keeps those that close between two readings; only one that opens and closes in between is missed. */
+function read(nodes: readonly P2PModule[], sockets: Set<Socket>): NetworkCounts {
+  let payloads = 0;
+  for (const node of nodes) {
+    for (const socket of node.router.sockets()) sockets.add(socket);
+    payloads += node.raintree.reads;
+  }
+  let bytesWritten = 0;
+  for (const { connection } of sockets) bytesWritten += connection.bytesWritten;
+  return { bytesWritten, payloads };
 }

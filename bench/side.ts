@@ -1,3 +1,5 @@
+import type { P2PConfigInput } from "../src/module/config.ts";
+
 /**
  * What a benchmark asks of a side. Both sides stand behind this one interface, so that a row measures ours and the peer with the same
  * code. Every call happens in a process of its own, and the process is the unit of lifetime: it is killed when the figure is known.
@@ -21,7 +23,7 @@ export interface Side {
   messageServer(onMessage: OnMessage): Promise<Served>;
   /** Each call sends one message on a stream of its own and resolves when the receiver has read it and closed its end too. */
   messenger(address: string): Promise<(message: Uint8Array) => Promise<void>>;
-  /** `count` nodes of this process, connected over loopback and ready to broadcast to one another. */
+  /** `count` nodes in this process that listen on loopback and know nobody yet. */
   network(count: number, options: NetworkOptions): Promise<Network>;
 }
 
@@ -41,14 +43,40 @@ export type Send = (message: Uint8Array) => Promise<void> | undefined;
 export interface NetworkOptions {
   /** Each message carries its origin's signature. Ours proves origins by the connection and ignores it. */
   signed: boolean;
+  /** Peers in gossipsub's mesh. @default {6} */
+  mesh?: number;
+  /** Fields of our configuration that differ from the defaults. */
+  config?: P2PConfigInput;
   /** A node other than the origin has the message, once for each node and message. */
   onDelivery: (node: number, message: Uint8Array) => void;
 }
 
-/** Connected nodes. */
+/** The nodes of one process in a network that may reach over several. */
 export interface Network {
-  /** Broadcasts from node `origin` to all the others. */
+  /** The nodes here, by the numbers that {@link broadcast} and `onDelivery` use. */
+  readonly members: readonly Member[];
+  /** Connects the nodes here with the rest of `all`, those of every process, along the exact tree; resolves when they are ready to broadcast. */
+  connect(all: readonly Member[]): Promise<void>;
+  /** Broadcasts from node `origin` of this process to all the others. */
   broadcast(origin: number, message: Uint8Array): Promise<void> | undefined;
+  /** What the nodes here did so far. */
+  counts(): NetworkCounts;
+}
+
+/** A node as the others need to know it. */
+export interface Member {
+  /** Its address or peer ID. */
+  readonly id: string;
+  /** Where it is dialled. */
+  readonly url: string;
+}
+
+/** Counters of all nodes of one process together. */
+export interface NetworkCounts {
+  /** Bytes that the system took from their sockets: whatever travels, handshakes and encryption included. */
+  readonly bytesWritten: number;
+  /** Messages with a payload that arrived, the first of each and its copies. */
+  readonly payloads: number;
 }
 
 /** Which side a process runs. */

@@ -1,12 +1,8 @@
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { type Benchmark, median, runBenchmark } from "../../bench/harness.ts";
-import { dial } from "../../bench/dial.ts";
 import { main } from "../../bench/main.ts";
-import { oneWay } from "../../bench/one_way.ts";
 import { rows } from "../../bench/rows.ts";
 import { treeEdges } from "../../bench/tree_edges.ts";
-
-const SMALL = { warmupMs: 20, windowMs: 50 };
 
 /** A benchmark whose sides say when they ran and give the next of their figures. */
 function scripted(ours: number[], peer: number[], better: Benchmark["better"], log: string[] = []): Benchmark {
@@ -49,7 +45,7 @@ Deno.test("median() is the middle value, or the mean of the middle two", () => {
 });
 
 Deno.test("rows() has the names that other programs rely on", () => {
-  assertEquals(rows(SMALL).map(({ name }) => name), [
+  assertEquals(rows({ warmupMs: 20, windowMs: 50 }).map(({ name }) => name), [
     "one-way-1k",
     "one-way-100b",
     "bulk-64k",
@@ -82,11 +78,3 @@ Deno.test("main() exits with 2 and the list of rows when a row or an option is u
     assertMatch(err[0], new RegExp(args.at(-1)!));
   }
 });
-
-for (const benchmark of [oneWay("one-way-100b", 100, "messages/s", SMALL), dial(SMALL)]) {
-  Deno.test(`${benchmark.name} measures both sides in processes of their own when run small`, async () => {
-    const row = await runBenchmark(benchmark, 1, () => {});
-    assertEquals(row.runs.length, 1);
-    assertEquals(row.ratio, Number((row.ours / row.peer).toPrecision(4)));
-  });
-}
