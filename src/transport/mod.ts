@@ -15,7 +15,8 @@ export type {
 export type { HostListener } from "./libp2p/host_listener.ts";
 export type { HostConnection } from "./libp2p/host_connection.ts";
 export type { RawConnection } from "./libp2p/raw_connection.ts";
-export type { Libp2pStream, PipeOptions, StreamPipe } from "./libp2p/libp2p_stream.ts";
+export type { Libp2pStream } from "./libp2p/libp2p_stream.ts";
+export type { PipeOptions, StreamPipe } from "./libp2p/stream_pipe.ts";
 export type { YamuxLimits } from "./libp2p/yamux.ts";
 export { IDENTIFY, IDENTIFY_PUSH, type IdentifyInfo } from "./libp2p/identify.ts";
 export { PING } from "./libp2p/ping.ts";

@@ -1,11 +1,12 @@
-import { abortError, P2pError } from "../../base/errors.ts";
+import { abortError, P2pError, ProtocolError } from "../../base/errors.ts";
 import { abortable, type Clock, deadline } from "../../base/clock.ts";
 import type { Routines } from "../../base/routines.ts";
+import { TokenBucket } from "../../base/token_bucket.ts";
 import type { RemoteIdentity } from "../../security/libp2p_noise.ts";
 import type { Direction, Endpoint } from "../transport.ts";
 import { DeadlineQueue } from "./deadline_queue.ts";
 import type { IdentifyInfo } from "./identify.ts";
-import { Libp2pStream } from "./libp2p_stream.ts";
+import { Libp2pStream, type StreamOwner } from "./libp2p_stream.ts";
 import { Link } from "./link.ts";
 import type { LinkBuffers } from "./link_buffers.ts";
 import { MultistreamDialer, MultistreamListener, type MultistreamOffer } from "./multistream.ts";
@@ -33,6 +34,12 @@ export interface ConnectionHost extends MultistreamOffer {
   ended(connection: HostConnection, reason: P2pError | undefined): void;
 }
 
+/**
+ * Streams of the remote's that may come to nothing: that end before they agree on a protocol, or in breach of it. Each costs this node more than the
+ * remote; one more closes the connection.
+ */
+const FUTILE_STREAMS = { burst: 1_000, perSecond: 100 };
+
 /** A secured libp2p connection of a {@link Libp2pHost}: many streams, one read routine, one write routine. */
 export class HostConnection implements AsyncDisposable {
   /** Who opened it. */
@@ -50,6 +57,8 @@ export class HostConnection implements AsyncDisposable {
   readonly #yamux: Yamux;
   readonly #link: Link;
   readonly #deadlines: DeadlineQueue<Libp2pStream>;
+  readonly #futileStreams: TokenBucket;
+  readonly #streamOwner: StreamOwner;
   #open = true;
   #identified: Promise<IdentifyInfo> | undefined;
   #info: IdentifyInfo | undefined;
@@ -72,6 +81,16 @@ export class HostConnection implements AsyncDisposable {
       const what = `Stream ${stream.id} made no progress within ${host.streamDeadlineMs} ms`;
       stream.reset(new P2pError("stream_timeout", what));
     });
+    this.#futileStreams = new TokenBucket(host.clock, FUTILE_STREAMS);
+    this.#streamOwner = {
+      agreed: (stream) => {
+        if (stream.direction === "outbound") return;
+        this.#deadlines.delete(stream);
+        host.serve(stream);
+      },
+      released: (stream) => this.#deadlines.add(stream),
+      gone: (stream) => this.#gone(stream),
+    };
     this.#yamux = new Yamux(direction === "outbound", {
       opened: (stream) => this.#accept(stream),
       wake: () => this.#link.wake(),
@@ -223,17 +242,23 @@ export class HostConnection implements AsyncDisposable {
 
   #newStream(negotiation: MultistreamDialer): Libp2pStream {
     const yamux = this.#yamux.open();
-    const stream = new Libp2pStream(this, yamux, negotiation, this.#deadlines);
+    const stream = new Libp2pStream(this, yamux, negotiation, this.#streamOwner);
     yamux.handler = stream;
     return stream;
   }
 
   #accept(yamux: YamuxStream): YamuxStreamHandler {
-    const stream = new Libp2pStream(this, yamux, new MultistreamListener(this.#host), this.#deadlines, (agreed) => {
-      this.#deadlines.delete(agreed);
-      this.#host.serve(agreed);
-    });
+    const stream = new Libp2pStream(this, yamux, new MultistreamListener(this.#host), this.#streamOwner);
     this.#deadlines.add(stream);
     return stream;
+  }
+
+  #gone(stream: Libp2pStream): void {
+    this.#deadlines.delete(stream);
+    const futile = stream.direction === "inbound" && (stream.protocol === "" || stream.reason instanceof ProtocolError);
+    if (!futile || !this.#open || this.#futileStreams.take()) return;
+    const { burst, perSecond } = FUTILE_STREAMS;
+    const what = `Remote opened over ${burst} streams, and ${perSecond} per second, that came to nothing`;
+    void this.close(new ProtocolError("stream_flood", what));
   }
 }

@@ -13,8 +13,11 @@ export const IDENTIFY_PUSH = "/ipfs/id/push/1.0.0";
 /** The longest identify message that is read. */
 export const IDENTIFY_BYTES_MAX = 64 * 1024;
 
-/** Protocols and addresses of a remote that are kept; what it names beyond is not looked at. */
-const ENTRIES_MAX = 1_000;
+/** Protocols of a remote that are kept; what it names beyond is not looked at. */
+const PROTOCOLS_MAX = 1_000;
+
+/** Addresses that are looked at, readable or not: one that is not costs more than one that is. */
+const ADDRESSES_MAX = 100;
 
 /** What a peer says of itself; nothing of it is proven but by the connection it came over. */
 export interface IdentifyInfo {
@@ -54,13 +57,14 @@ export function encodeIdentify(info: IdentifyInfo, publicKey: Uint8Array): Uint8
  */
 export function decodeIdentify(bytes: Uint8Array): IdentifyInfo {
   const info = { protocols: [], listen: [], observed: undefined, agentVersion: "", protocolVersion: "" };
+  const addresses = { left: ADDRESSES_MAX };
   for (let at = 0; at < bytes.length;) {
     const length = readVarint(bytes, at);
     if (length === undefined || length.end + length.value > bytes.length) {
       throw new ProtocolError("identify_truncated", `Identify message ends after ${bytes.length} bytes, inside a part`);
     }
     at = length.end + length.value;
-    readPart(bytes.subarray(length.end, at), info);
+    readPart(bytes.subarray(length.end, at), info, addresses);
   }
   return info;
 }
@@ -73,14 +77,14 @@ interface MutableInfo {
   protocolVersion: string;
 }
 
-function readPart(message: Uint8Array, info: MutableInfo): void {
+function readPart(message: Uint8Array, info: MutableInfo, addresses: { left: number }): void {
   const reader = new ProtoReader(message);
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 2 && info.listen.length < ENTRIES_MAX) {
+    if ((field === 2 || field === 4) && addresses.left-- > 0) {
       const address = readMultiaddr(reader.bytes());
-      if (address !== undefined) info.listen.push(address);
-    } else if (field === 3 && info.protocols.length < ENTRIES_MAX) info.protocols.push(reader.string());
-    else if (field === 4) info.observed = readMultiaddr(reader.bytes());
+      if (field === 4) info.observed = address;
+      else if (address !== undefined) info.listen.push(address);
+    } else if (field === 3 && info.protocols.length < PROTOCOLS_MAX) info.protocols.push(reader.string());
     else if (field === 5) info.protocolVersion = reader.string();
     else if (field === 6) info.agentVersion = reader.string();
   }

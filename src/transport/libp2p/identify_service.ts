@@ -1,4 +1,6 @@
 import { type Clock, deadline } from "../../base/clock.ts";
+import { P2pError, ProtocolError } from "../../base/errors.ts";
+import { TokenBucket } from "../../base/token_bucket.ts";
 import { publicKeyToProto } from "../../identity/peer_id.ts";
 import type { HostConnection } from "./host_connection.ts";
 import {
@@ -10,6 +12,16 @@ import {
   type IdentifyInfo,
 } from "./identify.ts";
 import type { Libp2pStream } from "./libp2p_stream.ts";
+
+/** Pushes of one connection that are read; one more is reset. */
+const PUSHES = { burst: 16, perSecond: 1 };
+
+/** What one connection pushes. */
+interface Pushes {
+  readonly allowance: TokenBucket;
+  /** The push that is being read. */
+  reading: Libp2pStream | undefined;
+}
 
 /** What {@link IdentifyService} needs of its host. */
 export interface IdentifyOptions {
@@ -27,6 +39,7 @@ export interface IdentifyOptions {
 export class IdentifyService {
   readonly #options: IdentifyOptions;
   readonly #publicKey: Uint8Array;
+  readonly #pushes = new WeakMap<HostConnection, Pushes>();
 
   /** See {@link IdentifyOptions}. */
   constructor(options: IdentifyOptions) {
@@ -49,9 +62,29 @@ export class IdentifyService {
     if (connection.info?.protocols.includes(IDENTIFY_PUSH)) this.#send(connection.newStream(IDENTIFY_PUSH));
   }
 
-  /** The remote tells what it is now. */
+  /** The remote tells what it is now. One push of a connection is read at a time: a newer one takes the place of one that has not ended. */
   async accept(stream: Libp2pStream): Promise<void> {
-    stream.connection.identified(await this.#receive(stream));
+    const { connection } = stream;
+    const pushes = this.#pushesOf(connection);
+    if (!pushes.allowance.take()) {
+      throw new ProtocolError("identify_push_flood", "Remote says anew what it is faster than that can change");
+    }
+    pushes.reading?.reset(new P2pError("identify_push_outdated", "Remote says anew what it is"));
+    pushes.reading = stream;
+    try {
+      connection.identified(await this.#receive(stream));
+    } finally {
+      if (pushes.reading === stream) pushes.reading = undefined;
+    }
+  }
+
+  #pushesOf(connection: HostConnection): Pushes {
+    let pushes = this.#pushes.get(connection);
+    if (pushes === undefined) {
+      pushes = { allowance: new TokenBucket(this.#options.clock, PUSHES), reading: undefined };
+      this.#pushes.set(connection, pushes);
+    }
+    return pushes;
   }
 
   async #receive(stream: Libp2pStream): Promise<IdentifyInfo> {

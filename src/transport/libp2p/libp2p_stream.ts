@@ -1,30 +1,21 @@
 import { abortError, P2pError, ProtocolError } from "../../base/errors.ts";
 import type { ByteWriter } from "../../codec/byte_writer.ts";
 import { concat } from "../../codec/concat.ts";
-import type { DeadlineQueue } from "./deadline_queue.ts";
 import type { HostConnection } from "./host_connection.ts";
 import { MultistreamDialer, MultistreamListener } from "./multistream.ts";
 import { ReceiveQueue } from "./receive_queue.ts";
 import { SendQueue } from "./send_queue.ts";
+import type { PipeOptions, StreamPipe } from "./stream_pipe.ts";
 import type { YamuxStream } from "./yamux_stream.ts";
 
-/** Serves a stream synchronously, without a promise per message: see {@link Libp2pStream.pipe}. */
-export interface StreamPipe {
-  /** Bytes arrived in order; they belong to the pipe, their room is given back at once. `false`: nobody looks at them again. A throw resets the stream. */
-  data(chunk: Uint8Array): boolean | void;
-  /** Nothing more arrives, once: `undefined` when the remote ended its direction, otherwise why the stream is gone. */
-  ended(reason: P2pError | undefined): void;
-  /**
-   * The write routine asks for bytes at the moment of the socket write: append about `budget` of them, or none, which ends
-   * the turn until the next {@link Libp2pStream.wake}. What is appended beyond the send window is kept and sent first later.
-   */
-  take(out: ByteWriter, budget: number): void;
-}
-
-/** Settings of {@link Libp2pStream.pipe}. */
-export interface PipeOptions {
-  /** Bytes the remote may send ahead; only ever grows from yamux's initial 262,144. More suits fast links with delay and costs memory. @default {262144} */
-  windowBytes?: number;
+/** What a {@link Libp2pStream} tells its connection, each once at most. */
+export interface StreamOwner {
+  /** Both ends agree on the protocol. */
+  agreed(stream: Libp2pStream): void;
+  /** Nobody here uses it any more: it is to end soon. */
+  released(stream: Libp2pStream): void;
+  /** It exists no more. */
+  gone(stream: Libp2pStream): void;
 }
 
 const ACCEPTED: Promise<void> = Promise.resolve();
@@ -42,8 +33,7 @@ export class Libp2pStream implements AsyncDisposable {
   /** Whether this node or the remote opened it. */
   readonly direction: "inbound" | "outbound";
   readonly #yamux: YamuxStream;
-  readonly #deadlines: DeadlineQueue<Libp2pStream>;
-  readonly #onNegotiated: ((stream: Libp2pStream) => void) | undefined;
+  readonly #owner: StreamOwner;
   #negotiation: MultistreamDialer | MultistreamListener | undefined;
   #optimistic: boolean;
   #protocol: string;
@@ -64,7 +54,7 @@ export class Libp2pStream implements AsyncDisposable {
 
   /**
    * Made by {@link HostConnection}. A dialer that offers one protocol starts optimistically: data follows the proposal
-   * without waiting. `deadlines` resets it if it does not end after its release; `onNegotiated` is called once, when the protocol is agreed.
+   * without waiting.
    *
    * @internal
    */
@@ -72,14 +62,12 @@ export class Libp2pStream implements AsyncDisposable {
     connection: HostConnection,
     yamux: YamuxStream,
     negotiation: MultistreamDialer | MultistreamListener,
-    deadlines: DeadlineQueue<Libp2pStream>,
-    onNegotiated?: (stream: Libp2pStream) => void,
+    owner: StreamOwner,
   ) {
     this.connection = connection;
     this.#yamux = yamux;
     this.#negotiation = negotiation;
-    this.#deadlines = deadlines;
-    this.#onNegotiated = onNegotiated;
+    this.#owner = owner;
     if (negotiation instanceof MultistreamDialer) {
       this.direction = "outbound";
       this.#optimistic = negotiation.protocols.length === 1;
@@ -260,7 +248,7 @@ export class Libp2pStream implements AsyncDisposable {
     for (let chunk = this.#received?.shift(); chunk !== undefined; chunk = this.#received?.shift()) {
       this.#yamux.consumed(chunk.length);
     }
-    if (this.#yamux.open) this.#deadlines.add(this);
+    if (this.#yamux.open) this.#owner.released(this);
   }
 
   /** @internal Called by yamux. */
@@ -309,7 +297,7 @@ export class Libp2pStream implements AsyncDisposable {
     this.#unsent.abort(reason);
     this.#received?.clear();
     this.#negotiationBytes = undefined;
-    this.#deadlines.delete(this);
+    this.#owner.gone(this);
     this.#reader?.reject(reason);
     this.#reader = undefined;
     this.#agreed?.reject(reason);
@@ -325,7 +313,7 @@ export class Libp2pStream implements AsyncDisposable {
 
   /** @internal Called by yamux. */
   closed(): void {
-    this.#deadlines.delete(this);
+    this.#owner.gone(this);
   }
 
   /** @internal Called by yamux. */
@@ -382,7 +370,7 @@ export class Libp2pStream implements AsyncDisposable {
     this.#agreed?.resolve();
     if (this.#writeClosed) this.#yamux.finish();
     else if (!this.#optimistic) this.#yamux.wake();
-    this.#onNegotiated?.(this);
+    this.#owner.agreed(this);
   }
 
   #endPipe(): void {

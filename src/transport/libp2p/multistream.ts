@@ -13,6 +13,9 @@ const LINE_BYTES_MAX = 1024;
 /** Proposals a listener refuses before it gives up on the dialer. */
 const PROPOSALS_MAX = 64;
 
+/** What a request for the list, whose answer is long, counts as. */
+const LIST_PROPOSALS = 32;
+
 const NOT_AVAILABLE = "na";
 const LIST = "ls";
 const NEWLINE = 10;
@@ -137,7 +140,8 @@ export class MultistreamListener {
         this.#answer(line, send);
         return this.#lines.rest();
       }
-      if (++this.#proposals > PROPOSALS_MAX) {
+      this.#proposals += line === LIST ? LIST_PROPOSALS : 1;
+      if (this.#proposals > PROPOSALS_MAX) {
         throw new ProtocolError(
           "multistream_too_many_proposals",
           `Remote proposed more than ${PROPOSALS_MAX} protocols`,

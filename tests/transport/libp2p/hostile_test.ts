@@ -7,12 +7,19 @@ import { Libp2pHandshake, NoiseKeys } from "../../../src/security/libp2p_noise.t
 import type { SecuredChannel } from "../../../src/security/libp2p_noise.ts";
 import { VirtualClock } from "../../../src/sim/virtual_clock.ts";
 import type { Libp2pHost } from "../../../src/transport/libp2p/host.ts";
+import { encodeIdentify, IDENTIFY_PUSH } from "../../../src/transport/libp2p/identify.ts";
 import { MULTISTREAM, multistreamLines } from "../../../src/transport/libp2p/multistream.ts";
 import { dialTcp, listenTcp, type TcpSocket } from "../../../src/transport/libp2p/tcp_socket.ts";
 import { echo, host, listen, nextEvent, pattern, same, serveEcho } from "./_hosts.ts";
 
 /** A yamux frame that opens stream 1. */
 const openStream = new Uint8Array([0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]);
+
+function sealed(channel: SecuredChannel, plaintext: Uint8Array): Uint8Array {
+  const out = new ByteWriter();
+  channel.sealer.seal(plaintext, out);
+  return out.bytes().slice();
+}
 
 /** Reads until the other end closes, or resets, the connection. */
 async function untilClosed(socket: TcpSocket): Promise<void> {
@@ -242,8 +249,67 @@ Deno.test("Libp2pHost resets a stream that agrees on no protocol in time", async
   assertEquals(clock.pending, 0);
 });
 
-function sealed(channel: SecuredChannel, plaintext: Uint8Array): Uint8Array {
-  const out = new ByteWriter();
-  channel.sealer.seal(plaintext, out);
-  return out.bytes().slice();
-}
+Deno.test("Libp2pHost closes a connection whose streams come to nothing again and again", async () => {
+  const clock = new VirtualClock();
+  const { node, socket } = await attacked({ clock });
+  const opened = nextEvent(node, "opened");
+  const channel = await handshaken(socket, NoiseKeys.generate(NodeKey.generate()));
+  const { connection } = await opened;
+  let id = -1;
+  /** Opens `count` streams and resets them; resolves when that was read. */
+  const open = async (count: number) => {
+    const frames = new Uint8Array(12 * count);
+    for (let at = 0; at < frames.length; at += 12) {
+      frames.set([0, 1, 0, 9], at);
+      new DataView(frames.buffer).setUint32(at + 4, id += 2);
+    }
+    const record = sealed(channel, frames);
+    const read = connection.bytesRead + record.length;
+    await socket.write(record);
+    while (connection.bytesRead < read) await new Promise((resolve) => setTimeout(resolve, 0));
+  };
+  await open(1_000);
+  await clock.advance(1_000);
+  await open(100);
+  assert(connection.open);
+  await open(1);
+  assertEquals((await connection.closed)?.code, "stream_flood");
+  await untilClosed(socket);
+  await node.close();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("Libp2pHost reads one identify push at a time, the newest, and no more than a few a second", async () => {
+  const clock = new VirtualClock();
+  await using node = host(1, { clock });
+  await using dialer = host(2);
+  const connection = await dialer.dial(listen(node));
+  await dialer.ping(connection); // the listener is done with the handshake too
+  const [known] = node.connections();
+  const pushed = (agentVersion: string) =>
+    encodeIdentify(
+      { protocols: [], listen: [], observed: undefined, agentVersion, protocolVersion: "" },
+      new Uint8Array(),
+    );
+  const push = async (agentVersion: string, whole = true) => {
+    const stream = connection.newStream(IDENTIFY_PUSH);
+    await stream.write(pushed(agentVersion));
+    if (whole) stream.closeWrite();
+    await stream.negotiated();
+    return stream;
+  };
+  const first = await push("first", false);
+  await push("second");
+  assertEquals((await assertRejects(() => first.read(), P2pError)).code, "stream_reset");
+  const until = async (agentVersion: string) => {
+    while (known.info?.agentVersion !== agentVersion) await dialer.ping(connection);
+  };
+  await until("second");
+  for (let i = 3; i <= 16; i++) await push(`${i}`);
+  await until("16");
+  const refused = await push("17");
+  assertEquals((await assertRejects(() => refused.read(), P2pError)).code, "stream_reset");
+  await clock.advance(1_000);
+  await push("18");
+  await until("18");
+});

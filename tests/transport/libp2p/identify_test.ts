@@ -51,3 +51,13 @@ Deno.test("decodeIdentify() returns or throws a P2pError for mutated input", () 
     }
   }
 });
+
+Deno.test("decodeIdentify() looks at a hundred addresses, whether they can be read or not", () => {
+  const bad = Array(99).fill([0x12, 1, 0x99]).flat();
+  const good = [...encodeIdentify({ ...info, protocols: [] }, publicKey)];
+  const decode = (message: number[]) =>
+    decodeIdentify(new Uint8Array([0x80 | message.length & 127, message.length >> 7, ...message]));
+  const decoded = decode([...bad, ...good.slice(good.length > 129 ? 2 : 1)]);
+  assertEquals([decoded.listen, decoded.observed], [[info.listen[0]], undefined]);
+  assertEquals(decoded.agentVersion, info.agentVersion);
+});

@@ -124,3 +124,13 @@ Deno.test("MultistreamListener.receive() returns or throws a P2pError for mutate
     }
   }
 });
+
+Deno.test("MultistreamListener.receive() answers ls twice, since the list is long", () => {
+  let sent = 0;
+  const side = listener("/a");
+  const ask = (...lines: string[]) => side.receive(multistreamLines(...lines), () => sent++);
+  ask(MULTISTREAM, "ls", "ls");
+  assertEquals(sent, 2);
+  assertEquals(assertThrows(() => ask("ls"), P2pError).code, "multistream_too_many_proposals");
+  assertEquals(sent, 2);
+});
