@@ -1,0 +1,332 @@
+import type { Cancel, Clock } from "../base/clock.ts";
+import { ProtocolError } from "../base/errors.ts";
+import { below, type Random } from "../base/random.ts";
+import type { Address } from "../identity/address.ts";
+import type { ControlSink } from "./control_outbox.ts";
+import { Grievances } from "./grievances.ts";
+import { nearestAlive } from "./nearest_alive.ts";
+import type { RecentMessage, RecentMessages } from "./recent_messages.ts";
+import type { Ring } from "./ring.ts";
+import { Served } from "./served.ts";
+import { Wanted } from "./wanted.ts";
+
+/** Options of {@link Repair}. Every duration is in milliseconds. */
+export interface RepairOptions {
+  /** Time. */
+  clock: Clock;
+  /** Whom to tell. */
+  random: Random;
+  /** This node. */
+  self: Address;
+  /** The staked peers now. */
+  ring: () => Ring;
+  /** Takes what is to be said. */
+  sink: Pick<ControlSink, "offer" | "want" | "deny">;
+  /** The broadcasts that can be given to others. */
+  recent: RecentMessages;
+  /** Whether this node has seen a broadcast, its payload forgotten or not. On the hot path. */
+  has(nonce: bigint): boolean;
+  /** Whether a peer is known to be dead. */
+  isDead(peer: Address): boolean;
+  /** Peers with an open connection. */
+  connected(): Iterable<Address>;
+  /** Sends a broadcast to somebody who lacks it. */
+  deliver(to: Address, message: RecentMessage): void;
+  /** A peer broke the rules, and not by accident. */
+  onMisbehaviour(from: Address, error: Error): void;
+  /** Time between two digests. Less repairs sooner, and costs frames. @default {100} */
+  intervalMs?: number;
+  /** How old a broadcast is before it is offered for the first time: by then the tree should be through. @default {250} */
+  settleMs?: number;
+  /** Least time that the tree has after the first offer before this node asks; see {@link Wanted}. @default {200} */
+  graceMs?: number;
+  /** Least time that whoever was asked has; see {@link Wanted}. @default {200} */
+  timeoutMs?: number;
+  /** Peers that a contested broadcast is offered to in every round. @default {4} */
+  fanout?: number;
+  /** Rounds, one an interval, for which a contested broadcast is offered. @default {4} */
+  rounds?: number;
+}
+
+/** Broadcasts offered at once to a peer that may have missed them; the newest. */
+const RECOVERY_MAX = 2048;
+/** A peer that comes and goes is not offered everything more often than this. */
+const RECOVERY_MS = 2000;
+/** Contested broadcasts remembered; of more, the oldest is offered no more. */
+const CONTESTED_MAX = 8192;
+const TIDY_MS = 5000;
+
+/**
+ * Repair digests: every node tells a few others what it has, and who lacks it asks for it. This finds what acknowledgements cannot: the segment of a
+ * node that acknowledged and forwarded nothing.
+ *
+ * Without trouble each broadcast is offered once, to the two ring neighbours and one random connected peer. On a hint of trouble (it came by repair,
+ * somebody wanted it from here, a hand-over was not acknowledged) it is contested: offered to `fanout` random peers in each of `rounds` intervals,
+ * once in its life. A payload goes only to whom it was offered, once per offer.
+ */
+export class Repair {
+  readonly #options: RepairOptions;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #self: Address;
+  readonly #sink: Pick<ControlSink, "offer" | "deny">;
+  readonly #recent: RecentMessages;
+  readonly #intervalMs: number;
+  readonly #settleMs: number;
+  readonly #fanout: number;
+  readonly #rounds: number;
+  readonly #wanted: Wanted;
+  readonly #served = new Served();
+  readonly #grievances: Grievances;
+  /** Numbers of broadcasts and rounds left. With 0 it stays, so that nothing is contested twice. */
+  readonly #contested = new Map<number, number>();
+  #contestedOpen = 0;
+  readonly #recoveredAt = new Map<Address, number>();
+  /** Number of the first broadcast that was not offered yet. */
+  #unoffered: number;
+  #tidiedMs = 0;
+  #cancel: Cancel | undefined;
+  #closed = false;
+
+  /** What is in `recent` already is not offered. */
+  constructor(options: RepairOptions) {
+    const { clock, random, sink, recent, isDead, onMisbehaviour, graceMs, timeoutMs } = options;
+    const { intervalMs = 100, settleMs = 250, fanout = 4, rounds = 4 } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#random = random;
+    this.#self = options.self;
+    this.#sink = sink;
+    this.#recent = recent;
+    this.#intervalMs = intervalMs;
+    this.#settleMs = settleMs;
+    this.#fanout = fanout;
+    this.#rounds = rounds;
+    this.#wanted = new Wanted({ clock, random, sink, isDead, onMisbehaviour, graceMs, timeoutMs });
+    this.#grievances = new Grievances(onMisbehaviour);
+    this.#unoffered = recent.next;
+  }
+
+  /** How much is remembered, in entries of each table: what a test of "bounded" looks at. */
+  get sizes(): { lacking: number; offerers: number; served: number; contested: number; recovered: number } {
+    return {
+      lacking: this.#wanted.size,
+      offerers: this.#wanted.offerers,
+      served: this.#served.entries,
+      contested: this.#contested.size,
+      recovered: this.#recoveredAt.size,
+    };
+  }
+
+  /** A broadcast was new here and is among the recent ones now. On the hot path. */
+  got(message: RecentMessage, by: "tree" | "repair" | "own"): void {
+    if (this.#closed) return;
+    if (this.#wanted.size > 0 && this.#wanted.arrived(message.nonce, by === "tree") && by === "repair") {
+      this.#contest(message.sequence);
+    }
+    if (this.#cancel === undefined) this.#tickLater();
+  }
+
+  /** There is reason to think that others lack this broadcast. */
+  contest(nonce: bigint): void {
+    const message = this.#recent.get(nonce);
+    if (message !== undefined) this.#contest(message.sequence);
+  }
+
+  /** A peer has these. On the hot path: nearly all of them are here too. */
+  offered(from: Address, nonces: readonly bigint[]): void {
+    if (this.#closed || !this.#staked(from, nonces.length)) return;
+    for (const nonce of nonces) if (!this.#options.has(nonce)) this.#wanted.heard(from, nonce);
+  }
+
+  /** A peer has these and waits for an answer (`IGYW`). */
+  asked(from: Address, nonces: readonly bigint[]): void {
+    if (this.#closed || !this.#staked(from, nonces.length)) return;
+    for (const nonce of nonces) {
+      if (this.#options.has(nonce)) this.#sink.deny(from, nonce);
+      else this.#wanted.heard(from, nonce, true);
+    }
+  }
+
+  /** A peer lacks these, which were offered to it. */
+  wanted(from: Address, nonces: readonly bigint[]): void {
+    if (this.#closed) return;
+    let refused = 0;
+    for (const nonce of nonces) {
+      const message = this.#recent.get(nonce);
+      if (message === undefined) {
+        // Offered and forgotten since, perhaps: nobody's fault.
+        if (!this.#options.has(nonce)) refused++;
+      } else if (this.#served.take(from, message.sequence)) {
+        this.#options.deliver(from, message);
+        this.#contest(message.sequence);
+      } else {
+        refused++;
+      }
+    }
+    if (refused === 0) return;
+    const message = `Peer ${from} wants broadcasts that it was not offered, or not again`;
+    this.#grievances.add(from, refused, () => new ProtocolError("repair_not_offered", message));
+  }
+
+  /** A peer was silent, or has just connected: it is offered the latest broadcasts, newest first. */
+  recovered(peer: Address): void {
+    if (this.#closed || peer === this.#self || !this.#options.ring().has(peer)) return;
+    const nowMs = this.#clock.now();
+    if (nowMs - (this.#recoveredAt.get(peer) ?? -Infinity) < RECOVERY_MS) return;
+    const { next } = this.#recent;
+    const from = Math.max(this.#recent.oldest, next - RECOVERY_MAX);
+    if (from === next) return;
+    this.#recoveredAt.set(peer, nowMs);
+    this.#served.offeredRun(peer, from, next);
+    for (let sequence = next - 1; sequence >= from; sequence--) {
+      const message = this.#recent.at(sequence, nowMs);
+      if (message !== undefined && !this.#served.taken(peer, sequence)) this.#sink.offer(peer, message.nonce);
+    }
+    if (this.#cancel === undefined) this.#tickLater();
+  }
+
+  /** Says nothing any more; no timer is left. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#cancel?.();
+    this.#wanted.close();
+  }
+
+  #staked(from: Address, count: number): boolean {
+    if (this.#options.ring().has(from)) return true;
+    const message = `Peer ${from} offers broadcasts and is not staked`;
+    this.#grievances.add(from, count, () => new ProtocolError("repair_not_staked", message));
+    return false;
+  }
+
+  #contest(sequence: number): void {
+    if (this.#closed || this.#rounds === 0 || this.#contested.has(sequence)) return;
+    if (this.#contested.size === CONTESTED_MAX) {
+      for (const [oldest, rounds] of this.#contested) {
+        if (rounds > 0) this.#contestedOpen--;
+        this.#contested.delete(oldest);
+        break;
+      }
+    }
+    this.#contested.set(sequence, this.#rounds);
+    this.#contestedOpen++;
+    if (this.#cancel === undefined) this.#tickLater();
+  }
+
+  #tickLater(): void {
+    this.#cancel = this.#clock.after(this.#intervalMs, this.#tick);
+  }
+
+  readonly #tick = (): void => {
+    this.#cancel = undefined;
+    const nowMs = this.#clock.now();
+    const ring = this.#options.ring();
+    const self = ring.indexOf(this.#self);
+    if (self < 0 || ring.size < 2) {
+      // Nobody is a neighbour of who is not staked.
+      this.#unoffered = this.#recent.next;
+      this.#contested.clear();
+      this.#contestedOpen = 0;
+      return;
+    }
+    const staked = this.#connectedStaked(ring);
+    this.#offerSettled(ring, self, staked, nowMs);
+    this.#offerContested(ring, self, staked, nowMs);
+    if (nowMs - this.#tidiedMs > TIDY_MS) this.#tidy(nowMs);
+    if (this.#unoffered < this.#recent.next || this.#contestedOpen > 0) this.#tickLater();
+  };
+
+  #offerSettled(ring: Ring, self: number, connected: Address[], nowMs: number): void {
+    const from = Math.max(this.#unoffered, this.#recent.oldest);
+    const nonces: bigint[] = [];
+    let until = from;
+    for (; until < this.#recent.next; until++) {
+      const message = this.#recent.at(until, nowMs);
+      if (message === undefined) continue;
+      if (message.atMs > nowMs - this.#settleMs) break;
+      nonces.push(message.nonce);
+    }
+    this.#unoffered = until;
+    if (nonces.length === 0) return;
+    const peers = this.#neighbours(ring, self);
+    this.#draw(connected, 1, peers);
+    for (const peer of peers) {
+      this.#served.offeredRun(peer, from, until);
+      for (const nonce of nonces) this.#sink.offer(peer, nonce);
+    }
+  }
+
+  #offerContested(ring: Ring, self: number, connected: Address[], nowMs: number): void {
+    if (this.#contestedOpen === 0) return;
+    const peers = new Set<Address>();
+    // Most of them where a connection is; at least one anywhere, so that no group of nodes keeps to itself.
+    this.#draw(connected, this.#fanout - 1, peers);
+    this.#drawAnywhere(ring, this.#fanout, peers);
+    const neighbours = this.#neighbours(ring, self);
+    for (const [sequence, rounds] of this.#contested) {
+      if (rounds === 0) continue;
+      this.#contested.set(sequence, rounds - 1);
+      if (rounds === 1) this.#contestedOpen--;
+      const message = this.#recent.at(sequence, nowMs);
+      if (message === undefined) continue;
+      if (rounds === this.#rounds) {
+        // What is missing is missing in a row: the neighbours at once.
+        for (const peer of neighbours) if (!peers.has(peer)) this.#offer(peer, message);
+      }
+      for (const peer of peers) this.#offer(peer, message);
+    }
+  }
+
+  #offer(peer: Address, message: RecentMessage): void {
+    this.#served.offered(peer, message.sequence);
+    this.#sink.offer(peer, message.nonce);
+  }
+
+  #neighbours(ring: Ring, self: number): Set<Address> {
+    const neighbours = new Set<Address>();
+    for (const side of [1, -1] as const) {
+      const offset = nearestAlive(ring, self, side, this.#options.isDead);
+      if (offset !== 0) neighbours.add(ring.at(self, offset));
+    }
+    return neighbours;
+  }
+
+  #connectedStaked(ring: Ring): Address[] {
+    const { connected, isDead } = this.#options;
+    const staked: Address[] = [];
+    for (const peer of connected()) if (peer !== this.#self && ring.has(peer) && !isDead(peer)) staked.push(peer);
+    return staked;
+  }
+
+  /** Adds up to `count` random ones of `from` to `drawn`. Shuffles what it took to the end of `from`. */
+  #draw(from: Address[], count: number, drawn: Set<Address>): void {
+    let left = from.length;
+    const size = drawn.size + count;
+    while (drawn.size < size && left > 0) {
+      const at = below(this.#random, left--);
+      const peer = from[at];
+      from[at] = from[left];
+      from[left] = peer;
+      drawn.add(peer);
+    }
+  }
+
+  /** Adds random peers of the ring until there are `size`, or it looks as if there were no more. */
+  #drawAnywhere(ring: Ring, size: number, drawn: Set<Address>): void {
+    for (let tries = 4 * size; tries > 0 && drawn.size < size; tries--) {
+      const peer = ring.at(below(this.#random, ring.size));
+      if (peer !== this.#self && !this.#options.isDead(peer)) drawn.add(peer);
+    }
+  }
+
+  #tidy(nowMs: number): void {
+    this.#tidiedMs = nowMs;
+    const { oldest } = this.#recent;
+    this.#served.forgetBelow(oldest);
+    for (const [sequence, rounds] of this.#contested) {
+      if (sequence < oldest && rounds === 0) this.#contested.delete(sequence);
+    }
+    for (const [peer, atMs] of this.#recoveredAt) if (nowMs - atMs >= RECOVERY_MS) this.#recoveredAt.delete(peer);
+  }
+}
