@@ -6,13 +6,13 @@ import { type NodeAddress, parseNodeAddress } from "../identity/node_address.ts"
 import type { Admission, DialCandidate } from "../peer/decisions.ts";
 import type { PeerManager } from "../peer/peer_manager.ts";
 import { Socket, type SocketOptions } from "../socket/socket.ts";
+import { InboundGate } from "../transport/inbound_gate.ts";
 import { CHANNEL_PROTOCOL_VERSION, type NodeInfo } from "../transport/node_info.ts";
 import type { Connection, Endpoint, Handshaken, Transport } from "../transport/transport.ts";
 import { Channel, type ChannelDescriptor, type ChannelHost } from "./channel.ts";
 import { ConnectWaiters } from "./connect_waiters.ts";
 import { DialLog } from "./dial_log.ts";
 import { DropCounter, type Drops } from "./drop_counter.ts";
-import { InboundGate } from "./inbound_gate.ts";
 import { Losers } from "./losers.ts";
 import type { RouterOptions } from "./router_options.ts";
 
@@ -218,10 +218,9 @@ export class Router implements ChannelHost, AsyncDisposable {
   }
 
   async #accept(connection: Connection): Promise<void> {
-    const entered = this.#gate.enter(connection.remoteEndpoint.host ?? "");
-    if (typeof entered === "string") {
-      return connection.close(new P2pError(entered, "Too many inbound connections"));
-    }
+    const giveUp = () => void connection.close(new P2pError("handshake_displaced", "Others wait for their handshake"));
+    const leave = this.#gate.enter(connection.remoteEndpoint.host ?? "", giveUp);
+    if (typeof leave === "string") return connection.close(new P2pError(leave, "Too many inbound connections"));
     const socket = this.#socket();
     socket.accept(connection);
     let remote: Handshaken;
@@ -231,7 +230,7 @@ export class Router implements ChannelHost, AsyncDisposable {
       this.#log.debug("inbound handshake failed: {error}", { error: asP2pError("handshake_failed", caught).message });
       return;
     } finally {
-      entered();
+      leave();
     }
     const endpoints = remote.info.listen.flatMap((url) => parsedOrNone(url));
     await this.#admit(socket, this.#peers.accepted(remote.address, { publicKey: remote.publicKey, endpoints }));

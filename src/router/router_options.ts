@@ -6,7 +6,7 @@ import type { KeepAliveOptions } from "../socket/keep_alive.ts";
 import type { QueueKind } from "../socket/scheduler.ts";
 import type { Socket } from "../socket/socket.ts";
 import type { Transport } from "../transport/transport.ts";
-import type { InboundGateOptions } from "./inbound_gate.ts";
+import type { InboundGateOptions } from "../transport/inbound_gate.ts";
 
 /** Options of a `Router`. Durations in milliseconds. */
 export interface RouterOptions {

@@ -47,3 +47,15 @@ Deno.test("Router cuts off at once who misbehaves at the bottom of the scale, wa
     assertEquals([decoded, again.ended === undefined, a.router.connected], [11, false, []]);
   }
 });
+
+Deno.test("Router gives up a handshake that took its time when others wait", async () => {
+  await using world = new World();
+  const a = await world.started(0, { router: { inbound: { handshakesMax: 2 } } });
+  const silent = await Promise.all([1, 2].map((seed) => world.node(seed).transport.dial(a.nodeAddress)));
+  await world.clock.advance(1_000);
+  const b = await world.started(3);
+  b.meet([a]);
+  await settle();
+  assertEquals([a.router.connected, a.router.refused], [[b.address], 0]);
+  for (const connection of silent) await connection.close();
+});

@@ -214,7 +214,7 @@ Deno.test("Router keeps one connection when both ends dial at once, and loses no
 Deno.test("Router lets in as many handshakes as the gate allows", async () => {
   await using world = new World();
   const a = await world.started(0, {
-    router: { inbound: { handshakesMax: 2, attemptsBurst: 3, attemptsPerSecond: 1 } },
+    router: { inbound: { handshakesMax: 2, attemptsBurst: 5, attemptsPerSecond: 1 } },
   });
   const others: TestNode[] = [];
   for (let seed = 1; seed <= 4; seed++) others.push(await world.started(seed));

@@ -27,7 +27,7 @@ export interface Libp2pHostOptions {
   handshakeMs?: number;
   /** How long a stream may make no progress while it agrees on a protocol or after its release, and a ping go without an answer. @default {10000} */
   streamDeadlineMs?: number;
-  /** Inbound connections that are not secured yet; further ones are closed at once. @default {128} */
+  /** Inbound connections that are not secured yet. A further one takes the place of one of the IP address with the most, or of one older than a second, or is closed at once. @default {128} */
   pendingInboundMax?: number;
   /** The same, of one IP address. @default {64} */
   pendingInboundPerIpMax?: number;

@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from "../../base/clock.ts";
 import { P2pError } from "../../base/errors.ts";
+import { InboundGate } from "../inbound_gate.ts";
 import type { Direction } from "../transport.ts";
 import { RawConnection } from "./raw_connection.ts";
 import type { TcpSocket } from "./tcp_socket.ts";
@@ -22,33 +23,44 @@ interface Waiting {
   claimed: boolean;
 }
 
-/** The connections that are not secured yet: counts inbound ones against the limits and closes each at its deadline. */
+/**
+ * The connections that are not secured yet: lets inbound ones in through a gate and closes each at its deadline.
+ *
+ * Behind it a router has a gate of its own, for what comes after this: a connection that is secured and says no more, whatever the transport.
+ */
 export class PendingConnections {
-  readonly #limits: PendingLimits;
+  readonly #clock: Clock;
+  readonly #handshakeMs: number;
   readonly #waiting = new Map<RawConnection, Waiting>();
-  readonly #perIp = new Map<string, number>();
-  #inbound = 0;
-  /** Connections that were closed at once because of a limit. */
-  refused = 0;
+  readonly #gate: InboundGate;
 
   /** See {@link PendingLimits}. */
-  constructor(limits: PendingLimits) {
-    this.#limits = limits;
+  constructor({ clock, handshakeMs, pendingInboundMax, pendingInboundPerIpMax }: PendingLimits) {
+    this.#clock = clock;
+    this.#handshakeMs = handshakeMs;
+    this.#gate = new InboundGate(clock, {
+      handshakesMax: pendingInboundMax,
+      handshakesPerHostMax: pendingInboundPerIpMax,
+      attemptsBurst: Infinity, // how often, is for those who use the connections to say
+    });
+  }
+
+  /** Connections that were closed at once because of a limit. */
+  get refused(): number {
+    return this.#gate.refused;
   }
 
   /** Takes in what a listener accepted; `undefined` if a limit had it closed. */
   accept(socket: TcpSocket): RawConnection | undefined {
-    const { pendingInboundMax, pendingInboundPerIpMax } = this.#limits;
-    const ip = socket.remote.host!;
-    const ofIp = this.#perIp.get(ip) ?? 0;
-    if (this.#inbound >= pendingInboundMax || ofIp >= pendingInboundPerIpMax) {
-      this.refused++;
+    const giveUp = () =>
+      raw.close(new P2pError("handshake_displaced", "The handshake took its time while others wait"));
+    const leave = this.#gate.enter(socket.remote.host!, giveUp);
+    if (typeof leave === "string") {
       socket.close();
       return undefined;
     }
-    this.#inbound++;
-    this.#perIp.set(ip, ofIp + 1);
-    return this.#add(socket, "inbound");
+    const raw = this.#add(socket, "inbound", leave);
+    return raw;
   }
 
   /** Takes in what we dialled. */
@@ -70,22 +82,15 @@ export class PendingConnections {
     for (const raw of [...this.#waiting.keys()]) raw.close(reason);
   }
 
-  #add(socket: TcpSocket, direction: Direction): RawConnection {
-    const { clock, handshakeMs } = this.#limits;
-    const raw = new RawConnection(socket, direction, () => this.#remove(raw));
-    const expire = () => raw.close(new P2pError("handshake_timeout", `Handshake was not over after ${handshakeMs} ms`));
-    this.#waiting.set(raw, { socket, cancel: clock.after(handshakeMs, expire), claimed: false });
+  #add(socket: TcpSocket, direction: Direction, leave?: () => void): RawConnection {
+    const ms = this.#handshakeMs;
+    const raw = new RawConnection(socket, direction, () => {
+      this.#waiting.get(raw)?.cancel();
+      this.#waiting.delete(raw);
+      leave?.();
+    });
+    const expire = () => raw.close(new P2pError("handshake_timeout", `Handshake was not over after ${ms} ms`));
+    this.#waiting.set(raw, { socket, cancel: this.#clock.after(ms, expire), claimed: false });
     return raw;
-  }
-
-  #remove(raw: RawConnection): void {
-    this.#waiting.get(raw)?.cancel();
-    this.#waiting.delete(raw);
-    if (raw.direction === "outbound") return;
-    this.#inbound--;
-    const ip = raw.remoteEndpoint.host!;
-    const left = this.#perIp.get(ip)! - 1;
-    if (left === 0) this.#perIp.delete(ip);
-    else this.#perIp.set(ip, left);
   }
 }

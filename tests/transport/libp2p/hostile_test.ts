@@ -205,7 +205,7 @@ Deno.test("Libp2pHost closes a connection whose records are replayed, forged, cu
 
 Deno.test("Libp2pHost closes connections beyond the limit of pending handshakes at once, and counts them", async () => {
   for (const limit of [{ pendingInboundMax: 3 }, { pendingInboundPerIpMax: 3 }]) {
-    const { node, multiaddr, port, socket } = await attacked(limit);
+    const { node, multiaddr, port, socket } = await attacked({ ...limit, clock: new VirtualClock() });
     await using _node = node;
     const waiting = [socket, await dialTcp("127.0.0.1", port), await dialTcp("127.0.0.1", port)];
     await untilClosed(await dialTcp("127.0.0.1", port));
@@ -215,6 +215,20 @@ Deno.test("Libp2pHost closes connections beyond the limit of pending handshakes 
     await unharmed(node, multiaddr);
     for (const held of waiting) held.close();
   }
+});
+
+Deno.test("Libp2pHost gives up a handshake that took its time when others wait", async () => {
+  const clock = new VirtualClock();
+  const { node, multiaddr, port, socket } = await attacked({ clock, pendingInboundMax: 2 });
+  await using _node = node;
+  const younger = await dialTcp("127.0.0.1", port);
+  while (clock.pending < 2) await new Promise((resolve) => setTimeout(resolve, 0));
+  await clock.advance(1_000);
+  const failed = nextEvent(node, "handshake_failed");
+  await unharmed(node, multiaddr);
+  assertEquals([(await failed).error.code, node.refused], ["handshake_displaced", 0]);
+  await untilClosed(socket);
+  younger.close();
 });
 
 Deno.test("Libp2pHost resets streams beyond the limit of a connection", async () => {
