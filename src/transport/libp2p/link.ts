@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from "../../base/clock.ts";
 import { asP2pError, P2pError } from "../../base/errors.ts";
+import { letOthers } from "../../base/let_others.ts";
 import type { Routines } from "../../base/routines.ts";
 import { Signal } from "../../base/signal.ts";
 import { free } from "../../codec/free.ts";
@@ -39,6 +40,12 @@ const TURN_BYTES = 128 * 1024;
  * finds the socket empty: traffic pays one small read per burst, and an idle connection holds no large buffer.
  */
 const SMALL_READ_BYTES = 8 * 1024;
+
+/**
+ * Work in milliseconds on what one connection sent, after which everybody else gets a turn: Deno answers a read at once as long as the socket has
+ * something, so a peer that sends faster than its messages are handled would hold up the other connections, timers and pings for seconds.
+ */
+const READ_TURN_MS = 4;
 
 /** How long an end waits at most for the remote to take the last bytes, and an orderly one for it to end too. */
 export const LINGER_MS = 1_000;
@@ -121,15 +128,24 @@ export class Link {
       this.#opener.push(received, deliver);
       const small = new Uint8Array(SMALL_READ_BYTES);
       let buffer: Uint8Array = small;
+      let turnMs = 0;
       while (!this.#ended && this.#failed === undefined) {
         const count = await this.#socket.read(buffer);
         if (count === null) return this.#endOfFile();
+        const startMs = this.#clock.now();
         this.#opener.push(count === buffer.length ? buffer : buffer.subarray(0, count), deliver);
-        if (count === buffer.length) {
+        const tookMs = this.#clock.now() - startMs;
+        turnMs += tookMs;
+        // What takes a turn or more to handle is read in small portions, so that the turn ends soon.
+        if (count === buffer.length && tookMs < READ_TURN_MS) {
           if (buffer === small) buffer = this.#buffers.takeRead();
         } else if (buffer !== small) {
           this.#buffers.giveRead(buffer);
           buffer = small;
+        }
+        if (turnMs >= READ_TURN_MS) {
+          turnMs = 0;
+          await letOthers();
         }
       }
     } catch (cause) {

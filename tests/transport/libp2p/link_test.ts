@@ -1,5 +1,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
+import { setImmediate } from "node:timers";
 import { P2pError } from "../../../src/base/errors.ts";
+import { ByteWriter } from "../../../src/codec/byte_writer.ts";
 import { Routines } from "../../../src/base/routines.ts";
 import { CipherState } from "../../../src/security/cipher_state.ts";
 import { RecordOpener } from "../../../src/security/record_opener.ts";
@@ -40,9 +42,11 @@ class HangingSocket {
 
 /** A running link over a {@link HangingSocket}. */
 function hangingLink() {
-  const clock = new VirtualClock();
+  return runningLink(new HangingSocket(), new VirtualClock());
+}
+
+function runningLink(socket: HangingSocket, clock: VirtualClock) {
   const routines = new Routines();
-  const socket = new HangingSocket();
   const side = new Side(true);
   const ends: (string | undefined)[] = [];
   const link = new Link({
@@ -103,4 +107,36 @@ Deno.test("Link.close() with a reason while a write hangs ends at once", async (
   assertEquals(socket.writes, 1);
   await link.close(new P2pError("evicted", "A better peer came"));
   assertEquals([ends, socket.closes, routines.count, clock.pending], [["evicted"], 1, 0, 0]);
+});
+
+/** A socket that has a record to read at once, each time, a thousand times. */
+class FloodingSocket extends HangingSocket {
+  reads = 0;
+  readonly #sealer = new RecordSealer(new CipherState(new Uint8Array(32)));
+
+  override read(into?: Uint8Array): Promise<number | null> {
+    if (++this.reads > 1_000) return Promise.resolve(null);
+    const out = new ByteWriter();
+    this.#sealer.seal(new Uint8Array([0, 2, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1]), out); // the answer to a ping
+    into!.set(out.bytes());
+    return Promise.resolve(out.length);
+  }
+}
+
+/** A clock on which a look at it takes a millisecond. */
+class SlowClock extends VirtualClock {
+  #looks = 0;
+
+  override now(): number {
+    return super.now() + this.#looks++;
+  }
+}
+
+Deno.test("Link lets others have their turn after four milliseconds of work, though its socket has more to read", async () => {
+  const socket = new FloodingSocket();
+  const { ends, routines } = runningLink(socket, new SlowClock());
+  const reads = await new Promise((resolve) => setImmediate(() => resolve(socket.reads)));
+  assertEquals(reads, 4);
+  while (routines.count > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+  assertEquals([ends, socket.reads], [["connection_lost"], 1_001]);
 });
