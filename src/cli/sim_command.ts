@@ -1,137 +1,139 @@
-import { maxLevels, type TreeMode } from "../raintree/tree.ts";
-import { type ArithmeticBroadcast, simulateBroadcast } from "../sim/arithmetic.ts";
-import type { Command } from "./command.ts";
-import { ExitCode } from "./exit_codes.ts";
-import { type Flag, parseFlags, UsageError } from "./flags.ts";
+import type { TreeMode } from "../raintree/tree.ts";
+import { type Command, PROGRAM } from "./command.ts";
+import { type Flag, type ParsedFlags, parseFlags, UsageError } from "./flags.ts";
 import type { Io } from "./io.ts";
-import { counted, palette, table } from "./terminal.ts";
+import { ExitCode } from "./exit_codes.ts";
+import type { SimRunOptions } from "../sim/sim_run.ts";
+import { parseLatency, parseShare } from "./sim_values.ts";
 
-/** The largest network simulated: what RainTree is meant to reach, ten times. */
+/** The largest network of the arithmetic simulator: what RainTree is meant to reach, ten times. */
 const NODES_MAX = 10_000_000;
+
+/** The largest network of production nodes: a megabyte and ten milliseconds of start each. */
+const LIVE_NODES_MAX = 3_000;
 
 const NODES_DEFAULT = 1000;
 
+const LIVE_NODES_DEFAULT = 100;
+
+const SEEDS_DEFAULT = 10;
+
+const SEEDS_MAX = 1_000_000;
+
+const SEED_MAX = 2 ** 32 - 1;
+
+/** Flags that say what a run of production nodes is like: with `--arithmetic` or `--counts` they mean nothing. */
+const LIVE_FLAGS = ["dead", "liars", "latency", "loss", "seeds", "seed", "svg", "html"] as const;
+
 const flags: readonly Flag[] = [
-  { name: "arithmetic", summary: "Run the rules of the tree alone: no sockets, no time, no faults" },
-  { name: "nodes", value: "N", summary: `Nodes of the ring, 1 to ${NODES_MAX} (default ${NODES_DEFAULT})` },
+  {
+    name: "nodes",
+    value: "N",
+    summary:
+      `Nodes, 2 to ${LIVE_NODES_MAX} (default ${LIVE_NODES_DEFAULT}); by arithmetic up to ${NODES_MAX} (default ${NODES_DEFAULT})`,
+  },
   {
     name: "mode",
     value: "exact|classic",
     summary: "How the tree is cut: by segments (default), or Pocket V1's levels",
   },
+  {
+    name: "dead",
+    value: "SHARE",
+    summary: "Nodes switched off right before the broadcast, unknown to all: 0.33 is a third",
+  },
+  { name: "liars", value: "SHARE", summary: "Nodes that acknowledge everything and forward nothing" },
+  { name: "loss", value: "SHARE", summary: "Messages that every link loses, 0 to 0.5" },
+  {
+    name: "latency",
+    value: "MS±MS",
+    summary: "One-way latency and its jitter (default 50ms±20; 50ms+-20 is the same)",
+  },
+  { name: "seeds", value: "K", summary: `Runs, each with a seed of its own (default ${SEEDS_DEFAULT})` },
+  {
+    name: "seed",
+    value: "FIRST",
+    summary: "The first seed (default 1); with --seeds 1 it replays one run byte for byte",
+  },
+  { name: "svg", value: "FILE", summary: "Draw the broadcast of the worst seed" },
+  { name: "html", value: "FILE", summary: "The same with every node's story under the mouse" },
+  { name: "counts", summary: "Count messages kind by kind beside Pocket's published figures, 27 to 177,147 nodes" },
+  { name: "arithmetic", summary: "Run the rules of the tree alone: no sockets, no time, no faults" },
   { name: "json", summary: "One JSON object on standard output" },
 ];
 
-/** `sim --arithmetic`: one broadcast over up to ten million nodes, counted. */
+/** `sim`: broadcasts of production nodes on a simulated network, or of up to ten million by arithmetic. */
 export const command: Command = {
   name: "sim",
-  summary: "Simulate one broadcast over up to 10 million nodes: messages, depth, load per node",
+  summary: "Simulate broadcasts: production nodes under faults in virtual time, or 10 million by arithmetic",
   help: {
-    usage: "sim --arithmetic [flags]",
-    description: "Only the arithmetic simulator exists yet, so --arithmetic has to be given.",
+    usage: "sim [flags]",
+    description: "The nodes are those of production, only their network and their clock are simulated: nothing\n" +
+      "opens a socket, and one seed is one run, byte for byte. A third of them may be dead and nobody\n" +
+      "knows it, others may acknowledge everything and forward nothing.\n" +
+      "The exit code is 1 if a live honest node was missed; the command that replays it is printed.",
     flags,
     examples: [
+      ["sim --nodes 100 --dead 0.33 --liars 0.1 --seeds 100", "who is reached when a third is dead and a tenth lies"],
+      ["sim --nodes 300 --dead 0.1 --seeds 1 --seed 7 --svg broadcast.svg", "a picture of one broadcast"],
+      ["sim --nodes 1000 --loss 0.05 --latency 80ms±40 --json", "for a script"],
       ["sim --arithmetic --nodes 1000000", "what one broadcast costs a million nodes"],
-      ["sim --arithmetic --nodes 1000000 --mode classic --json", "the same by Pocket V1's formula, for a program"],
+      ["sim --counts", "the published message counts, from runs"],
     ],
   },
-  run(args: string[], io: Io): Promise<number> {
+  async run(args: string[], io: Io): Promise<number> {
     const parsed = parseFlags(args, flags);
-    const nodes = parsed.integer("nodes", 1, NODES_MAX) ?? NODES_DEFAULT;
     const mode = parsed.choice<TreeMode>("mode", ["exact", "classic"]) ?? "exact";
-    if (!parsed.has("arithmetic")) {
-      throw new UsageError(
-        "Only the arithmetic simulator exists yet",
-        "Add --arithmetic; the simulator of time and faults is not part of the program yet",
-      );
+    const json = parsed.has("json");
+    for (const alone of ["arithmetic", "counts"] as const) {
+      if (parsed.has(alone)) refuseLive(parsed, alone);
     }
-    const start = performance.now();
-    const broadcast = simulateBroadcast(mode, nodes);
-    const report = simReport(broadcast, performance.now() - start);
-    io.stdout(parsed.has("json") ? `${JSON.stringify(report)}\n` : renderSim(broadcast, report, io));
-    return Promise.resolve(ExitCode.ok);
+    if (parsed.has("arithmetic")) {
+      const nodes = parsed.integer("nodes", 1, NODES_MAX) ?? NODES_DEFAULT;
+      const { runArithmetic } = await import("./sim_arithmetic.ts");
+      runArithmetic(mode, nodes, json, io);
+      return ExitCode.ok;
+    }
+    const { runLive } = await import("./sim_live.ts");
+    return await runLive(liveOptions(parsed, mode), {
+      seeds: parsed.integer("seeds", 1, SEEDS_MAX) ?? SEEDS_DEFAULT,
+      json,
+      svg: parsed.value("svg"),
+      html: parsed.value("html"),
+    }, io);
   },
 };
 
-/** What `sim --arithmetic --json` prints; other programs rely on it. */
-export interface SimReport {
-  /** Nodes of the ring. */
-  nodes: number;
-  /** How the tree is cut. */
-  mode: TreeMode;
-  /** Messages over the network. */
-  messages: number;
-  /** Nodes that have the message in the end, the originator included. */
-  reached: number;
-  /** Hops until the last node that is reached has its first copy. */
-  depth: number;
-  /** The most that one node receives. */
-  reads: { max: number };
-  /** The most that one node sends. */
-  writes: { max: number };
-  /** How long the simulation took, milliseconds. */
-  elapsedMs: number;
-}
-
-function simReport(broadcast: ArithmeticBroadcast, elapsedMs: number): SimReport {
-  const { nodes, mode, messages, missed, depth, reads, writes } = broadcast;
+function liveOptions(
+  parsed: ParsedFlags,
+  mode: TreeMode,
+): Required<Pick<SimRunOptions, "nodes" | "seed">> & SimRunOptions {
+  const given = Number(parsed.value("nodes"));
+  if (given > LIVE_NODES_MAX && given <= NODES_MAX) {
+    throw new UsageError(
+      `"--nodes" is "${parsed.value("nodes")}", production nodes are simulated up to ${LIVE_NODES_MAX}`,
+      `Count it by arithmetic: ${PROGRAM} sim --arithmetic --nodes ${given}`,
+    );
+  }
+  const nodes = parsed.integer("nodes", 2, LIVE_NODES_MAX) ?? LIVE_NODES_DEFAULT;
+  const dead = parseShare(parsed, "dead", 1);
+  const liars = parseShare(parsed, "liars", 1);
+  const { latencyMs, jitterMs } = parseLatency(parsed);
   return {
     nodes,
     mode,
-    messages,
-    reached: nodes - missed,
-    depth,
-    reads: { max: most(reads) },
-    writes: { max: most(writes) },
-    elapsedMs: Math.round(elapsedMs * 10) / 10,
+    dead,
+    liars,
+    loss: parseShare(parsed, "loss", 0.5),
+    latencyMs,
+    jitterMs,
+    seed: parsed.integer("seed", 0, SEED_MAX) ?? 1,
   };
 }
 
-function renderSim({ missed, reads, writes }: ArithmeticBroadcast, report: SimReport, io: Io): string {
-  const { bold, dim, green, red } = palette(io);
-  const { nodes, mode, messages, reached, depth, elapsedMs } = report;
-  const coverage = `${reached} of ${nodes}`;
-  const rows: [string, string][] = [
-    ["messages", `${messages} for ${counted(reached - 1, "delivery", "deliveries")}`],
-    ["reached", missed > 0 ? red(coverage) : green(coverage)],
-    ["depth", `${counted(depth, "hop")}, ceil(log3 N) is ${maxLevels(nodes)}`],
-    ["most read", `${report.reads.max} by one node`],
-    ["most written", `${report.writes.max} by one node`],
-  ];
-  return [
-    `${bold(`One ${mode} broadcast over ${counted(nodes, "node")}, by arithmetic`)}\n\n`,
-    rows.map(([what, value]) => `${what.padEnd(14)}${value}\n`).join(""),
-    `\n${bold("Load per node")}\n${renderLoad(reads, writes)}`,
-    dim(`\n${elapsedMs} ms\n`),
-  ].join("");
-}
-
-/** How many nodes read and write how much, in classes that double: 0, 1, 2, 3-4, 5-8. */
-function renderLoad(reads: Uint32Array, writes: Uint32Array): string {
-  const [reading, writing] = [loadClasses(reads), loadClasses(writes)];
-  const rows = Array.from({ length: Math.max(reading.length, writing.length) }, (_, i) => {
-    const [least, greatest] = i < 2 ? [i, i] : [2 ** (i - 2) + 1, 2 ** (i - 1)];
-    return [least === greatest ? String(least) : `${least}-${greatest}`, reading[i] ?? 0, writing[i] ?? 0];
-  });
-  return table([
-    { title: "messages", align: "right" },
-    { title: "nodes that read", align: "right" },
-    { title: "nodes that write", align: "right" },
-  ], rows);
-}
-
-function loadClasses(counts: Uint32Array): number[] {
-  const classes: number[] = [];
-  for (const count of counts) {
-    const at = count < 2 ? count : Math.ceil(Math.log2(count)) + 1;
-    while (classes.length <= at) classes.push(0);
-    classes[at]++;
+function refuseLive(parsed: ParsedFlags, alone: string): void {
+  for (const name of LIVE_FLAGS) {
+    if (parsed.value(name) === undefined) continue;
+    throw new UsageError(`"--${name}" has no meaning with "--${alone}", which has neither time nor faults`);
   }
-  return classes;
-}
-
-function most(counts: Uint32Array): number {
-  let greatest = 0;
-  for (const count of counts) if (count > greatest) greatest = count;
-  return greatest;
 }

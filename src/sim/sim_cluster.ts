@@ -119,15 +119,24 @@ export class SimCluster implements AsyncDisposable {
    *
    * @throws {P2pError} (as a rejection) `sim_late` when it has not within `withinMs` (virtual milliseconds); what a start or a broadcast of a node threw.
    */
-  async until(what: string, reached: () => boolean, withinMs = START_MS_MAX): Promise<void> {
+  async until(what: string, reached: () => boolean, withinMs: number = START_MS_MAX): Promise<void> {
+    if (await this.comesTrue(reached, withinMs)) return;
+    throw new P2pError("sim_late", `No ${what} within ${withinMs} virtual milliseconds`);
+  }
+
+  /**
+   * Moves time on, a little at a time, until something has come true or `withinMs` have passed; returns which of the two.
+   *
+   * @throws {P2pError} (as a rejection) what a start or a broadcast of a node threw.
+   */
+  async comesTrue(reached: () => boolean, withinMs: number): Promise<boolean> {
     const limitMs = this.clock.now() + withinMs;
     while (!reached()) {
       if (this.#failure !== undefined) throw this.#failure;
-      if (this.clock.now() >= limitMs) {
-        throw new P2pError("sim_late", `No ${what} within ${withinMs} virtual milliseconds`);
-      }
-      await this.clock.advance(STEP_MS);
+      if (this.clock.now() >= limitMs) return false;
+      await this.clock.advance(Math.min(STEP_MS, limitMs - this.clock.now()));
     }
+    return true;
   }
 
   /** The position of a node. @throws {P2pError} `sim_host_unknown` */

@@ -1,0 +1,4 @@
+import { runSimulation } from "./sim_run.ts";
+import { serveJobs } from "./worker_pool.ts";
+
+serveJobs(runSimulation);
