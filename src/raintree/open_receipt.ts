@@ -1,0 +1,216 @@
+import { ProtocolError } from "../base/errors.ts";
+import { type Address, addressOf, addressToBytes } from "../identity/address.ts";
+import { addressesIn, areRangesWithin, coarsened, complement, RingOrder, union } from "./address_ranges.ts";
+import type { AddressRange, Receipt } from "./control_message.ts";
+import { signerOf } from "./receipt_signatures.ts";
+import type { Ring } from "./ring.ts";
+
+/** Ranges that one receipt names at most, 40 bytes each. With more, neighbours are joined, and what lies between counts as missing too. */
+export const RECEIPT_RANGES_MAX = 8192;
+
+/** Peers that one node answers for the same broadcast. One is normal; each silence on the way may add one. Later ones are not answered. */
+const ASKERS_MAX = 16;
+
+/** Receipts sent to one asker for one broadcast: a second one where it hands over more later. */
+const ANSWERS_MAX = 2;
+
+/** Ranges and signatures of a child beyond twice its peers in our view: views differ, and a node handed over to twice may be vouched for twice. */
+const SPARE_ENTRIES = 8;
+
+/** Who is to be told, of which part, and until when. All parts begin behind this node, so the shorter lies in the longer. */
+export interface Asker {
+  /** The parent; `undefined` for the application of this very node. */
+  readonly parent: Address | undefined;
+  /** Where the part ends, 20 bytes. */
+  until: Uint8Array;
+  /** When it is answered whatever is missing, milliseconds of the clock. */
+  deadlineMs: number;
+  /** Whether it wants signatures. */
+  signed: boolean;
+  /** Whether it was answered. */
+  answered: boolean;
+  /** How often it was answered. */
+  answers: number;
+}
+
+/** Who vouched for itself. */
+export interface Vouched {
+  /** Whose key it is. */
+  readonly address: Address;
+  /** The same, 20 bytes. */
+  readonly bytes: Uint8Array;
+  /** Public key and signature, 96 bytes. */
+  readonly signature: Uint8Array;
+}
+
+interface Child extends AddressRange {
+  answered: boolean;
+  /** Another was handed its segment, for want of an acknowledgement. */
+  silent: boolean;
+}
+
+/** What one node knows of one broadcast that receipts were asked for: who asked, who was handed what, who confirmed. Knows no time and sends nothing. */
+export class OpenReceipt {
+  /** The broadcast. */
+  readonly nonce: bigint;
+  /** The view that the broadcast goes by at this node. */
+  readonly ring: Ring;
+  /** This node's place in it. */
+  readonly index: number;
+  /** When it began, milliseconds of the clock. */
+  readonly begunAtMs: number;
+  /** When it can be forgotten. */
+  endsAtMs = 0;
+  /** Hand-overs are under way: that nobody is waited for does not mean anything yet. */
+  serving = true;
+  /** What is to be signed, where signatures are wanted. */
+  text: Uint8Array | undefined;
+  /** Own broadcast: whose signatures were found valid. */
+  readonly proven = new Set<Address>();
+  /** Own broadcast: signatures that wait to be verified. */
+  unverified = 0;
+  readonly #askers: Asker[] = [];
+  readonly #order: RingOrder;
+  readonly #first: Uint8Array;
+  readonly #children = new Map<Address, Child>();
+  #confirmed: AddressRange[] = [];
+  readonly #vouched = new Map<string, Vouched>();
+
+  /** Nobody asked yet. */
+  constructor(nonce: bigint, ring: Ring, index: number, nowMs: number) {
+    this.nonce = nonce;
+    this.ring = ring;
+    this.index = index;
+    this.begunAtMs = nowMs;
+    this.#order = new RingOrder(ring.bytesAt(index));
+    this.#first = ring.bytesAt(ring.indexAt(index, 1));
+  }
+
+  /** Who asked. */
+  get askers(): readonly Asker[] {
+    return this.#askers;
+  }
+
+  /** Somebody asks. Who asks again for no more than before is not answered again: a receipt is larger than a question. */
+  asked(parent: Address | undefined, until: Uint8Array, deadlineMs: number, signed: boolean): void {
+    const known = this.#askers.find((asker) => asker.parent === parent);
+    if (known === undefined) {
+      if (this.#askers.length >= ASKERS_MAX) return;
+      this.#askers.push({ parent, until: until.slice(), deadlineMs, signed, answered: false, answers: 0 });
+    } else if (known.answers < ANSWERS_MAX && this.#order.compare(until, known.until) > 0) {
+      known.until = until.slice();
+      known.deadlineMs = deadlineMs;
+      known.answered = false;
+    }
+  }
+
+  /**
+   * A child was handed the peers from itself to `until`. A child that still owes an answer for less keeps it: what it says could not be told from an
+   * answer for more, so the rest counts as missing.
+   */
+  handedOver(child: Address, until: Uint8Array): void {
+    const known = this.#children.get(child);
+    if (known !== undefined && !known.answered) return;
+    this.#children.set(child, {
+      from: addressToBytes(child),
+      until: until.slice(),
+      answered: false,
+      silent: false,
+    });
+  }
+
+  /** A child did not acknowledge: from now on it is waited for only as long as it is not dead. What it says still counts. */
+  silent(child: Address): void {
+    const known = this.#children.get(child);
+    if (known !== undefined) known.silent = true;
+  }
+
+  /** Whether the child kept silent and has not confirmed since. */
+  isSilent(child: Address): boolean {
+    const known = this.#children.get(child);
+    return known !== undefined && known.silent && !known.answered;
+  }
+
+  /**
+   * A child's receipt. Returns the signatures that are new; a second receipt of a child does nothing.
+   *
+   * @throws {ProtocolError} `receipt_unasked` (nothing was handed to it), `receipt_bad_range` (not sorted, or not within what it was handed),
+   * `receipt_too_long` (more than fits the segment), `receipt_foreign_signature` (of a node outside of the segment).
+   */
+  confirmed(from: Address, receipt: Receipt): Vouched[] {
+    const child = this.#children.get(from);
+    if (child === undefined) {
+      throw new ProtocolError("receipt_unasked", `Receipt of ${from} is for a broadcast that it was not handed`);
+    }
+    if (child.answered) return [];
+    const { missing, signatures } = receipt;
+    const size = this.ring.segmentSize(this.index, child.until) - this.ring.segmentSize(this.index, child.from);
+    const entriesMax = 2 * size + SPARE_ENTRIES;
+    if (missing.length > Math.min(entriesMax, RECEIPT_RANGES_MAX) || signatures.length > entriesMax) {
+      throw new ProtocolError(
+        "receipt_too_long",
+        `Receipt of ${from} has ${missing.length} ranges and ${signatures.length} signatures, the most for ${size} peers is ${entriesMax}`,
+      );
+    }
+    if (!areRangesWithin(this.#order, child, missing)) {
+      throw new ProtocolError("receipt_bad_range", `Receipt of ${from} names peers outside of what it was handed`);
+    }
+    const vouched = this.text === undefined ? [] : signatures.map((signature) => this.#voucher(from, child, signature));
+    child.answered = true;
+    this.#confirmed = union(this.#order, this.#confirmed, complement(this.#order, child, missing));
+    return vouched.filter((one) => this.#remember(one));
+  }
+
+  /** Whether nothing more is to be expected for an asker. */
+  isSettled(asker: Asker, isDead: (peer: Address) => boolean): boolean {
+    if (this.serving) return false;
+    for (const [child, { from, answered, silent }] of this.#children) {
+      if (answered || this.#order.compare(from, asker.until) >= 0) continue;
+      if (!silent || !isDead(child)) return this.#missing(asker).length === 0;
+    }
+    return true;
+  }
+
+  /** What this node says to an asker; `own` is its own signature. */
+  receiptFor(asker: Asker, own: Uint8Array | undefined): Receipt {
+    const signatures: Uint8Array[] = [];
+    if (asker.signed) {
+      if (own !== undefined) signatures.push(own);
+      for (const { bytes, signature } of this.#vouched.values()) {
+        if (this.#order.compare(bytes, asker.until) < 0) signatures.push(signature);
+      }
+    }
+    return { nonce: this.nonce, missing: coarsened(this.#missing(asker), RECEIPT_RANGES_MAX), signatures };
+  }
+
+  /** The peers, other than this node, of which `asker` is told that they are missing. */
+  missingPeers(asker: Asker): Address[] {
+    if (!asker.signed) return addressesIn(this.ring, this.index, this.#missing(asker));
+    const whole = [{ from: this.#first, until: asker.until }];
+    return addressesIn(this.ring, this.index, whole).filter((peer) => !this.proven.has(peer));
+  }
+
+  #missing(asker: Asker): AddressRange[] {
+    return complement(this.#order, { from: this.#first, until: asker.until }, this.#confirmed);
+  }
+
+  #voucher(from: Address, child: Child, signature: Uint8Array): Vouched {
+    const address = addressOf(signerOf(signature));
+    const bytes = addressToBytes(address);
+    if (this.#order.compare(bytes, child.from) < 0 || this.#order.compare(bytes, child.until) >= 0) {
+      throw new ProtocolError(
+        "receipt_foreign_signature",
+        `Receipt of ${from} holds a signature of ${address}, who is outside of what ${from} was handed`,
+      );
+    }
+    return { address, bytes, signature };
+  }
+
+  /** Whether it is new. Two signatures of one key are both kept: only who asked first finds out which is forged. */
+  #remember(vouched: Vouched): boolean {
+    const key = vouched.signature.toHex();
+    if (this.#vouched.has(key)) return false;
+    this.#vouched.set(key, vouched);
+    return true;
+  }
+}
