@@ -61,7 +61,7 @@ const DEAD_PROBE_SHARE = 1 / 4;
 
 /**
  * Tells which peers are there: alive → suspect (an answer stayed out, or the connection was lost) → dead (no sign of life for `suspicionMs`,
- * though probed all the time) → alive again at any sign. (spec/raintree.md, section 5)
+ * though probed all the time) → alive again at any sign.
  *
  * A slow observer doubts itself first, after "Lifeguard: Local Health Awareness for More Accurate Failure Detection" (Dadgar,
  * Phillips, Currey). Its {@link health} rises when its timers fire late, in which case every suspicion starts over, and when most of those it

@@ -196,7 +196,7 @@ export class OpenReceipt {
 
   #voucher(from: Address, child: Child, signature: Uint8Array): Vouched {
     const address = addressOf(signerOf(signature));
-    const bytes = addressToBytes(address);
+    const bytes = Uint8Array.fromHex(address);
     if (this.#order.compare(bytes, child.from) < 0 || this.#order.compare(bytes, child.until) >= 0) {
       throw new ProtocolError(
         "receipt_foreign_signature",

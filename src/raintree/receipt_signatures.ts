@@ -27,8 +27,8 @@ export function signerOf(signature: Uint8Array): Uint8Array {
   return signature.subarray(0, PUBLIC_KEY_BYTES);
 }
 
-/** Signatures checked in one turn: some 2 ms of work. */
-const BATCH = 32;
+/** Signatures checked in one turn: some 4 ms of work. */
+const BATCH = 64;
 
 interface Check {
   readonly text: Uint8Array;
