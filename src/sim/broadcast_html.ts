@@ -124,7 +124,7 @@ svg.addEventListener("pointermove", (event) => {
 svg.addEventListener("pointerleave", unfocus);
 
 function show(ms) {
-  shown.textContent = Math.round(ms) + " ms";
+  shown.textContent = Math.round(Math.min(ms, run.lastMs)) + " ms";
   run.arrivalsMs.forEach((at, node) => {
     if (at === null) return;
     edges.get(node)?.classList.toggle("later", at > ms);

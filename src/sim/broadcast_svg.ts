@@ -12,15 +12,12 @@ import {
 import type { SimRunOptions, SimRunOutcome } from "./sim_run.ts";
 
 const WIDTH = 1000;
-const HEIGHT = 1190;
-const CENTRE = { x: 500, y: 560 };
+const HEIGHT = 1225;
+const CENTRE = { x: 500, y: 592 };
 const RADIUS = 415;
 
-/** How far a curve bends towards the centre: 0 is a straight chord, 1 goes through the centre's pull alone. */
-const BEND = 0.62;
-
-const HISTOGRAM = { x: 70, y: 1040, width: 590, height: 84 };
-const LEGEND = { x: 740, y: 1050 };
+const HISTOGRAM = { x: 70, y: 1078, width: 590, height: 84 };
+const LEGEND = { x: 745, y: 1084 };
 
 /** What the classes look like; the colours are variables, so that a page may have others. */
 export const PICTURE_STYLE = `text{font-family:"Inter","Helvetica Neue",Helvetica,Arial,sans-serif;fill:var(--ink)}
@@ -85,8 +82,14 @@ function place(position: number, nodes: number, radius = RADIUS): { x: number; y
 
 function edge(parent: number, child: number, nodes: number, step: number, first: boolean): string {
   const [a, b] = [place(parent, nodes), place(child, nodes)];
-  const bend = (from: number, to: number, centre: number) => (from + to) / 2 + BEND * (centre - (from + to) / 2);
-  const control = `${round(bend(a.x, b.x, CENTRE.x))} ${round(bend(a.y, b.y, CENTRE.y))}`;
+  const steps = Math.abs(child - parent);
+  const span = Math.min(steps, nodes - steps) / nodes; // of a turn: half of one at most
+  // The farther the message goes, the deeper it dips: each hop of the tree has a depth of its own.
+  const dip = 1 - 0.06 - 0.9 * (2 * span) ** 0.45;
+  const [middle, between] = [place((parent + child) / 2, nodes, RADIUS * dip), steps > nodes / 2 ? -1 : 1];
+  const control = `${round(CENTRE.x + between * (middle.x - CENTRE.x))} ${
+    round(CENTRE.y + between * (middle.y - CENTRE.y))
+  }`;
   const width = (first ? 2.4 : 1.3) * Math.max(0.5, Math.min(1.25, (120 / nodes) ** 0.35));
   const path = `M${round(a.x)} ${round(a.y)}Q${control} ${round(b.x)} ${round(b.y)}`;
   return `<path class="edge e${step}" data-to="${child}" d="${path}" stroke-width="${round(width)}" opacity="${
@@ -111,7 +114,7 @@ function node(position: number, nodes: number, kind: NodeKind, step: number | un
       return `${cross(x, y, Math.max(1.6, 0.75 * dot), own)}`;
     case "missed":
       return `<circle class="missed" ${own} cx="${cx}" cy="${cy}" r="${round(dot)}"/>` +
-        `<circle class="halo" cx="${cx}" cy="${cy}" r="${round(dot + 5)}"/>`;
+        `<circle class="halo" cx="${cx}" cy="${cy}" r="${round(dot + 4)}"/>`;
     case "origin":
       return `<circle class="origin" ${own} cx="${cx}" cy="${cy}" r="${round(Math.max(8, dot + 2))}"/>`;
   }
@@ -193,7 +196,7 @@ function legend(kinds: readonly NodeKind[], arrivalsMs: readonly (number | null)
       `missed (${count("missed")})`,
     ]);
   }
-  if (count("liar") > 0) rows.push([(cy) => diamond(x, cy - 6, 6), `acknowledges, never forwards (${count("liar")})`]);
+  if (count("liar") > 0) rows.push([(cy) => diamond(x, cy, 6), `acknowledges only (${count("liar")})`]);
   if (count("dead") > 0) rows.push([(cy) => cross(x, cy, 4.5), `dead, unknown to all (${count("dead")})`]);
   return rows.map(([symbol, text], i) => {
     const cy = y + 25 * i;
