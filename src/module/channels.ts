@@ -15,11 +15,13 @@ interface ModuleChannel {
 const SEND_CAPACITY = 8 * 1024 * 1024;
 
 /** The channels of the module itself; applications take IDs from 16 on. */
-export const CHANNELS: Readonly<Record<"raintree" | "direct" | "request", ModuleChannel>> = {
+export const CHANNELS: Readonly<Record<"raintree" | "direct" | "request" | "control", ModuleChannel>> = {
   /** Broadcasts and messages among the staked: `RainTreeMessage`. */
   raintree: { id: 1, name: "raintree", priority: 4, sendCapacity: SEND_CAPACITY, v1: "pokt/raintree/v1.0.0" },
   /** Messages to and from those who are not staked: `BackgroundMessage`. */
   direct: { id: 2, name: "direct", priority: 2, sendCapacity: SEND_CAPACITY, v1: "pokt/background/v1.0.0" },
   /** Requests and their answers. */
   request: { id: 3, name: "request", priority: 2, sendCapacity: SEND_CAPACITY },
+  /** What makes broadcasts reliable: acknowledgements, repair digests, receipts. Small, and late it is of no use. */
+  control: { id: 4, name: "raintree_control", priority: 8, sendCapacity: SEND_CAPACITY },
 };

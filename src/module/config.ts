@@ -29,6 +29,24 @@ export interface P2PConfig {
   readonly genesis_file: string;
   /** RainTree targets: `exact` reaches everyone once, `classic` is Pocket's published table. */
   readonly mode: "exact" | "classic";
+  /** Targets acknowledge what they are handed; what a silent one was handed goes to the next node. */
+  readonly acks: boolean;
+  /** How often one hand-over may move on to the next node; the published rule is 1. */
+  readonly adjust_limit: number;
+  /** Whether the replacement of a silent target has to acknowledge too; by the published rule it need not. */
+  readonly replacements_ack: boolean;
+  /** The originator also sends to this share of all staked peers itself, 0 to 1. */
+  readonly redundancy: number;
+  /** Ring neighbours ask each other whether they got a broadcast (Pocket's IGYW). */
+  readonly igyw: boolean;
+  /** Nodes tell a few others what they got, and send it to who lacks it. */
+  readonly repair: boolean;
+  /** Silent peers are passed over until they are heard of again. */
+  readonly failure_detector: boolean;
+  /** Bytes of recent broadcasts kept for who lacks them. */
+  readonly recent_bytes: number;
+  /** Milliseconds for which they are kept. */
+  readonly recent_ms: number;
   /** Nonces remembered to drop what was seen; more costs 16 bytes each. */
   readonly max_nonces: number;
   /** Node address URLs `tcp://id@host:port` that are dialled for ever. */

@@ -3,7 +3,7 @@ import { formatNodeAddress, parseNodeAddress } from "../identity/node_address.ts
 import { NodeKey } from "../identity/node_key.ts";
 import { formatServiceUrl, parseServiceUrl } from "../identity/service_url.ts";
 import type { P2PConfig } from "./config.ts";
-import { boolean, choice, integer, type Kind, list, malformed, text } from "./config_kind.ts";
+import { boolean, choice, integer, type Kind, list, malformed, share, text } from "./config_kind.ts";
 
 /** A field's name, as in YAML. */
 export type FieldName = keyof P2PConfig;
@@ -73,6 +73,39 @@ export const CONFIG_FIELDS: { readonly [Name in keyof P2PConfig]: ConfigField<P2
     fallback: "exact",
     doc: "RainTree targets: exact reaches every node once, classic is Pocket's published table",
   },
+  acks: {
+    kind: boolean,
+    fallback: true,
+    doc: "Targets acknowledge what they are handed; what a silent one was handed goes to the next node",
+  },
+  adjust_limit: {
+    kind: integer(0, 64),
+    fallback: 8,
+    doc: "How often one hand-over may move on to the next node (the published rule is 1)",
+  },
+  replacements_ack: {
+    kind: boolean,
+    fallback: true,
+    doc: "Whether the replacement of a silent target has to acknowledge too (by the published rule it need not)",
+  },
+  redundancy: { kind: share, fallback: 0, doc: "Share of all staked peers to whom the originator sends a copy itself" },
+  igyw: {
+    kind: boolean,
+    fallback: false,
+    doc: "Ring neighbours ask each other whether they got a broadcast (Pocket's daisy-chain clean-up)",
+  },
+  repair: { kind: boolean, fallback: true, doc: "Nodes tell a few others what they got, and send it to who lacks it" },
+  failure_detector: {
+    kind: boolean,
+    fallback: true,
+    doc: "Silent peers are passed over until they are heard of again",
+  },
+  recent_bytes: {
+    kind: integer(0, 2 ** 31),
+    fallback: 8 * 1024 * 1024,
+    doc: "Bytes of recent broadcasts kept for who lacks them",
+  },
+  recent_ms: duration(MINUTE_MS, 0, HOUR_MS, "for which recent broadcasts are kept"),
   max_nonces: {
     kind: integer(1, 10_000_000),
     fallback: 100_000,

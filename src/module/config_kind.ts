@@ -28,6 +28,16 @@ export function integer(least: number, most: number): Kind<number> {
   };
 }
 
+/** A share of a whole: a number from 0 to 1. */
+export const share: Kind<number> = {
+  placeholder: "0..1",
+  fromText: (text) => /^(\d{1,15}(\.\d{1,15})?|\.\d{1,15})$/.test(text) ? Number(text) : text,
+  read(value, report) {
+    if (typeof value === "number" && value >= 0 && value <= 1) return value;
+    return report(`is ${show(value)}, it takes a number from 0 to 1`);
+  },
+};
+
 /** `true` or `false`. */
 export const boolean: Kind<boolean> = {
   placeholder: "true|false",

@@ -8,6 +8,7 @@ import type { Fetch } from "../discovery/bootstrap.ts";
 import type { PeerExplanation } from "../peer/explain.ts";
 import type { CurrentHeightProvider, PeerstoreProvider } from "../peer/peerstore_provider.ts";
 import type { RainTreeStats } from "../raintree/raintree_router.ts";
+import type { ReliabilityStats } from "../raintree/reliability.ts";
 import type { Ring } from "../raintree/ring.ts";
 import type { Router } from "../router/router.ts";
 import type { MemoryNetwork } from "../transport/memory/memory_transport.ts";
@@ -168,6 +169,11 @@ export class P2PModule implements AsyncDisposable {
   /** What RainTree read and wrote since the start. @throws {P2pError} `module_not_started` */
   get raintree(): Readonly<RainTreeStats> {
     return this.#running.raintree.stats;
+  }
+
+  /** What the layers on the bare tree did since the start; `undefined` where all of them are off. @throws {P2pError} `module_not_started` */
+  get reliability(): Readonly<ReliabilityStats> | undefined {
+    return this.#running.raintree.reliability?.stats;
   }
 
   /** Why a peer is treated as it is; `undefined` if unknown. @throws {P2pError} `module_not_started` */

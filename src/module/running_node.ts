@@ -11,7 +11,7 @@ import type { PeerStore } from "../peer/peer_store.ts";
 import { StaticProvider } from "../peer/static_provider.ts";
 import { NonceDeduper } from "../raintree/dedup.ts";
 import { encodeEnvelope, type PocketEnvelope, randomNonce } from "../raintree/envelope.ts";
-import { RainTreeRouter } from "../raintree/raintree_router.ts";
+import { type RainTreeLayers, RainTreeRouter } from "../raintree/raintree_router.ts";
 import { Ring } from "../raintree/ring.ts";
 import type { Channel } from "../router/channel.ts";
 import { bytesCodec } from "../router/codec.ts";
@@ -94,9 +94,13 @@ export class RunningNode {
       advertise: () => this.#endpoint === undefined ? [] : [formatNodeAddress(this.nodeAddress)],
       onUp: ({ address, remote }) => {
         this.#v1.meet(address, remote.info.version);
+        this.raintree.up(address);
         this.#publish({ type: "peer_up", peer: address });
       },
-      onDown: (peer) => this.#publish({ type: "peer_down", peer }),
+      onDown: (peer) => {
+        this.raintree.down(peer);
+        this.#publish({ type: "peer_down", peer });
+      },
     });
     this.#view = new StakedView(
       self,
@@ -115,6 +119,7 @@ export class RunningNode {
       onPayload: (envelope, from) => this.#payload(envelope, from),
       onMisbehaviour: (from, error) => this.router.misbehaved(from, error),
       onUnsent: (to, error) => this.#log.warn("message to {peer} is lost: {error}", { peer: to, error: error.message }),
+      layers: this.#layers(),
     });
     this.#direct = this.router.openChannel({ ...CHANNELS.direct, codec: backgroundMessageCodec });
     this.#direct.handle((envelope, from) => void this.#payload(envelope, from));
@@ -271,8 +276,31 @@ export class RunningNode {
     this.#log.info("node {url} told {count} peers of height {height}", { url, height, count: peers.length });
   }
 
+  /** The layers on the bare tree, unless all of them are off. */
+  #layers(): RainTreeLayers | undefined {
+    const { acks, adjust_limit, replacements_ack, redundancy, igyw, repair, failure_detector } = this.#config;
+    if (!acks && !igyw && !repair && !failure_detector && redundancy === 0) return undefined;
+    const { clock, random } = this.#parts;
+    const { recent_bytes, recent_ms } = this.#config;
+    return {
+      clock,
+      random,
+      control: this.router.openChannel({ ...CHANNELS.control, codec: bytesCodec }),
+      connected: () => this.router.connected,
+      acks,
+      adjustLimit: adjust_limit,
+      replacementsAck: replacements_ack,
+      redundancy,
+      igyw,
+      repair,
+      failureDetector: failure_detector,
+      recentBytes: recent_bytes,
+      recentMs: recent_ms,
+    };
+  }
+
   #countSends(): void {
-    const { writes } = this.raintree.stats;
+    const { writes } = this.raintree;
     if (writes === this.#sendsCounted) return;
     countAtHeight(this.#telemetry.raintree_message_event_metric, this.#view.height, writes - this.#sendsCounted);
     this.#sendsCounted = writes;

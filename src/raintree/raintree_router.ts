@@ -1,14 +1,21 @@
 import { asError, P2pError, ProtocolError } from "../base/errors.ts";
-import { Slab } from "../codec/slab.ts";
+import type { Random } from "../base/random.ts";
 import { TextMemo } from "../codec/text_memo.ts";
 import { type Address, addressToBytes } from "../identity/address.ts";
-import { ACCEPTED, type Channel } from "../router/channel.ts";
+import type { Channel } from "../router/channel.ts";
 import { CopyCounter } from "./copy_counter.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { decodeEnvelope, type PocketEnvelope } from "./envelope.ts";
-import { decodeRainTreeMessage, encodeRainTreeMessage, RAINTREE_DATA_BYTES_MAX } from "./message.ts";
+import {
+  decodeRainTreeMessage,
+  encodeRainTreeMessage,
+  RAINTREE_DATA_BYTES_MAX,
+  type RainTreeMessage,
+} from "./message.ts";
+import type { RecentMessage } from "./recent_messages.ts";
+import { type LayerOptions, Reliability, type ReliabilityOptions } from "./reliability.ts";
 import type { Ring } from "./ring.ts";
-import { visitHandovers, visitLevelTargets } from "./targets.ts";
+import { Spread } from "./spread.ts";
 import { classicOffsets, exactOffsets, maxLevels, type TreeMode } from "./tree.ts";
 
 /** Options of a {@link RainTreeRouter}. */
@@ -35,7 +42,14 @@ export interface RainTreeRouterOptions {
   onMisbehaviour(from: Address, error: Error): void;
   /** A message could not be handed to a target. */
   onUnsent(to: Address, error: Error): void;
+  /** What stands on the bare tree; absent, a message that is lost stays lost. */
+  layers?: RainTreeLayers;
 }
+
+/** What the layers of a {@link RainTreeRouter} need beside it. */
+export type RainTreeLayers =
+  & LayerOptions
+  & Pick<ReliabilityOptions, "clock" | "random" | "control" | "connected" | "onSilence">;
 
 /** What a router did so far; plain numbers, read when scraped. */
 export interface RainTreeStats {
@@ -59,8 +73,7 @@ export interface RainTreeStats {
  * most one more than the ring has levels: the most that a fault-free network ever needs.
  */
 export class RainTreeRouter {
-  /** Counters. */
-  readonly stats: RainTreeStats = { reads: 0, writes: 0, redundant: 0, rejected: 0, suppressed: 0 };
+  readonly #counts = { reads: 0, redundant: 0, rejected: 0, suppressed: 0 };
   readonly #options: RainTreeRouterOptions;
   readonly #self: Address;
   readonly #selfBytes: Uint8Array;
@@ -70,16 +83,16 @@ export class RainTreeRouter {
   readonly #dataBytesMax: number;
   readonly #nonces: NonceDeduper;
   readonly #copies: CopyCounter;
+  readonly #spread: Spread;
+  readonly #random: Random | undefined;
+  readonly #redundancy: number;
+  /** Acknowledgements, repair and what else stands on the bare tree. */
+  readonly reliability: Reliability | undefined;
   #ring!: Ring;
   #index!: number;
   #levels!: number;
   #closed = false;
-  readonly #slab = new Slab();
   readonly #typeUrls = new TextMemo();
-  // What the two visitors below send; set for the length of one synchronous turn.
-  #data: Uint8Array = new Uint8Array();
-  #originating = false;
-  #waiting: Promise<void>[] = [];
 
   /** Takes over the channel's receiving side. */
   constructor(options: RainTreeRouterOptions) {
@@ -94,7 +107,31 @@ export class RainTreeRouter {
     this.#nonces = options.nonces;
     this.#copies = new CopyCounter(maxNonces);
     this.setRing(options.ring);
+    const { layers, self, channel, onUnsent } = options;
+    this.#spread = new Spread({ self, channel, isV1, onUnsent, reliability: () => this.reliability });
+    this.#random = layers?.random;
+    this.#redundancy = layers?.redundancy ?? 0;
+    this.reliability = layers === undefined ? undefined : new Reliability({
+      ...layers,
+      self,
+      ring: () => this.#ring,
+      isV1,
+      has: (nonce) => this.#nonces.has(nonce),
+      adjust: (handover) => this.#spread.adjust(handover),
+      deliver: (to, message) => this.#spread.alone(to, message),
+      onMisbehaviour: options.onMisbehaviour,
+    });
     this.#channel.handle((message, from) => this.receive(message, from));
+  }
+
+  /** Counters, put together for the caller. */
+  get stats(): RainTreeStats {
+    return { ...this.#counts, writes: this.#spread.writes };
+  }
+
+  /** Messages sent over the network so far. */
+  get writes(): number {
+    return this.#spread.writes;
   }
 
   /** The staked peers now. */
@@ -136,17 +173,15 @@ export class RainTreeRouter {
     }
     const { nonce } = decodeEnvelope(data);
     this.#nonces.raise(nonce, this.#ring.size);
-    this.#data = data;
-    this.#originating = true;
-    try {
-      if (this.#mode === "exact") visitHandovers(this.#ring, this.#index, this.#selfBytes, this.#handOver);
-      else visitLevelTargets(this.#ring.size, this.#index, this.#levels, this.#sendLevel);
-    } finally {
-      this.#originating = false;
-    }
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    if (waiting.length > 0) await Promise.all(waiting);
+    const message = this.#keep(nonce, data);
+    this.reliability?.got(message, "own");
+    await this.#spread.whole(() => {
+      if (this.#mode === "exact") this.#spread.segment(this.#ring, this.#index, this.#selfBytes, 0, message);
+      else this.#spread.levels(this.#ring, this.#index, this.#levels, message);
+      if (this.#redundancy === 0) return;
+      const chosen = () => this.#redundancy === 1 || this.#random!.next() < this.#redundancy;
+      this.#spread.toAll(this.#ring, this.#index, message, chosen);
+    });
   }
 
   /**
@@ -156,31 +191,48 @@ export class RainTreeRouter {
    */
   async send(data: Uint8Array, to: Address): Promise<void> {
     this.#checkOutgoing(data);
-    await this.#transmit(to, encodeRainTreeMessage({ level: 0, data }));
+    await this.#spread.transmit(to, encodeRainTreeMessage({ level: 0, data }));
   }
 
   /** A message arrived. */
   receive(bytes: Uint8Array, from: Address): void {
     if (this.#closed) return;
-    this.stats.reads++;
+    this.#counts.reads++;
+    this.reliability?.heard(from);
+    let head: RainTreeMessage;
     let envelope: PocketEnvelope;
     try {
-      const { level, data, until } = decodeRainTreeMessage(bytes, { dataBytesMax: this.#dataBytesMax });
-      envelope = decodeEnvelope(data);
-      if (until !== undefined) this.#serveSegment(envelope.nonce, until, data, from);
-      else if (level > 0) this.#serveLevel(envelope.nonce, level, data);
+      head = decodeRainTreeMessage(bytes, { dataBytesMax: this.#dataBytesMax });
+      envelope = decodeEnvelope(head.data, this.#typeUrls);
+      if (head.until !== undefined) this.#serveSegment(envelope.nonce, head.until, head.data, from);
+      else if (head.level > 0) this.#serveLevel(envelope.nonce, head.level, head.data);
     } catch (caught) {
-      this.stats.rejected++;
+      this.#counts.rejected++;
       this.#options.onMisbehaviour(from, asError(caught));
       return;
     }
+    // Who is not staked serves nobody, and does not say he would.
+    if (head.seq !== undefined && this.#index >= 0) this.reliability?.acknowledge(from, head.seq);
     // Outside: what an application throws is not the peer's doing.
-    if (!this.#options.onPayload(envelope, from)) this.stats.redundant++;
+    if (!this.#options.onPayload(envelope, from)) this.#counts.redundant++;
+    else if (this.reliability !== undefined) this.#got(envelope.nonce, head);
+  }
+
+  /** A peer connected. */
+  up(peer: Address): void {
+    this.reliability?.up(peer);
+  }
+
+  /** A peer's connection ended. */
+  down(peer: Address): void {
+    this.reliability?.down(peer);
   }
 
   /** Sends and receives nothing any more. Idempotent. */
   close(): void {
     this.#closed = true;
+    this.reliability?.close();
+    this.#spread.close();
     this.#channel.close();
   }
 
@@ -204,12 +256,11 @@ export class RainTreeRouter {
     // A duty is the segment, not the nonce: otherwise whoever hands over a shorter one first takes the rest out of the broadcast.
     const served = this.#nonces.raise(nonce, size);
     if (served >= size) {
-      this.stats.suppressed++;
+      this.#counts.suppressed++;
       return;
     }
-    this.#data = data;
-    if (served <= 1) visitHandovers(ring, this.#index, until, this.#handOver);
-    else this.#handOver(ring.indexAt(this.#index, served), until);
+    if (size === 1) return;
+    this.#spread.segment(ring, this.#index, until, served, this.#keep(nonce, data));
   }
 
   #serveLevel(nonce: bigint, level: number, data: Uint8Array): void {
@@ -221,68 +272,21 @@ export class RainTreeRouter {
       );
     }
     if (this.#copies.count(nonce) > this.#levels + 1) {
-      this.stats.suppressed++;
+      this.#counts.suppressed++;
       return;
     }
-    this.#data = data;
-    visitLevelTargets(this.#ring.size, this.#index, level - 1, this.#sendLevel);
+    if (level === 1) return;
+    this.#spread.levels(this.#ring, this.#index, level - 1, this.#keep(nonce, data));
   }
 
-  readonly #handOver = (target: number, until: Uint8Array): void => this.#handOverIn(this.#ring, target, until);
-
-  /** Hands a segment to its head. A V1 node cannot answer for one: it gets the message, the next node the rest of the segment. */
-  #handOverIn(ring: Ring, target: number, until: Uint8Array): void {
-    while (this.#isV1(ring.at(target))) {
-      this.#sendNow(ring.at(target), this.#encode(0));
-      if (ring.segmentSize(target, until) === 1) return;
-      target = ring.indexAt(target, 1);
-    }
-    const to = ring.at(target);
-    const sent = this.#transmit(to, this.#encode(0, until));
-    if (sent !== ACCEPTED) this.#wait(this.#handOverLater(sent, ring, target, until, this.#data));
+  /** A broadcast is new here. A private message is not passed on by anybody, so nothing is kept of it. */
+  #got(nonce: bigint, { level, until, copy = false, data }: RainTreeMessage): void {
+    const byTree = level > 0 || until !== undefined;
+    if (byTree || copy) this.reliability!.got(this.#keep(nonce, data), byTree ? "tree" : "repair");
   }
 
-  /** The slow path: a peer that had to be dialled first may turn out to be a V1 node, which has taken the message for a leaf's. */
-  async #handOverLater(
-    sent: Promise<void>,
-    ring: Ring,
-    target: number,
-    until: Uint8Array,
-    data: Uint8Array,
-  ): Promise<void> {
-    const to = ring.at(target);
-    try {
-      await sent;
-    } catch (caught) {
-      return this.#options.onUnsent(to, asError(caught));
-    }
-    if (this.#closed || !this.#isV1(to) || ring.segmentSize(target, until) === 1) return;
-    this.#data = data;
-    this.#handOverIn(ring, ring.indexAt(target, 1), until);
-  }
-
-  readonly #sendLevel = (target: number, level: number): void => {
-    this.#sendNow(this.#ring.at(target), this.#encode(level));
-  };
-
-  #encode(level: number, until?: Uint8Array): Uint8Array {
-    return encodeRainTreeMessage({ level, data: this.#data, until }, this.#slab);
-  }
-
-  #sendNow(to: Address, message: Uint8Array): void {
-    const sent = this.#transmit(to, message);
-    // The hot path: queued at once, nothing to wait for, no closure made.
-    if (sent !== ACCEPTED) this.#wait(sent.catch((caught) => this.#options.onUnsent(to, asError(caught))));
-  }
-
-  /** Remembers a send of this node's own broadcast that found no room at once; it tells of its failure itself. */
-  #wait(handled: Promise<void>): void {
-    if (this.#originating) this.#waiting.push(handled);
-  }
-
-  #transmit(to: Address, message: Uint8Array): Promise<void> {
-    this.stats.writes++;
-    return this.#channel.send(to, message);
+  #keep(nonce: bigint, data: Uint8Array): RecentMessage {
+    return this.reliability === undefined ? { nonce, atMs: 0, sequence: 0, data } : this.reliability.keep(nonce, data);
   }
 
   #checkOutgoing(data: Uint8Array): void {

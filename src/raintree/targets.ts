@@ -32,6 +32,28 @@ export function visitHandovers(ring: Ring, self: number, until: Uint8Array, visi
   }
 }
 
+/**
+ * Exact, where something went wrong before: whom the node at index `self` sends to when its segment has a size that no faultless broadcast brings. It
+ * hands over to all of the `offsets` (ascending) that lie in the segment, each up to the next: those are the nodes it is connected with, and nobody has to be
+ * dialled; at powers of three it is the same as {@link visitHandovers}.
+ */
+export function visitWarmHandovers(
+  ring: Ring,
+  self: number,
+  until: Uint8Array,
+  offsets: readonly number[],
+  visit: VisitHandover,
+): void {
+  const size = ring.segmentSize(self, until);
+  let bound = until;
+  for (let i = offsets.length - 1; i >= 0; i--) {
+    if (offsets[i] >= size) continue;
+    const target = ring.indexAt(self, offsets[i]);
+    visit(target, bound);
+    bound = ring.bytesAt(target);
+  }
+}
+
 /** Receives one classic target: the ring index to send to, and the level of the message. */
 export type VisitLevelTarget = (target: number, level: number) => void;
 

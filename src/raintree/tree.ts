@@ -66,21 +66,33 @@ export function segmentDepth(size: number): number {
   return depth;
 }
 
-/** Exact: the ring offsets a node ever sends to, over all originators of a ring of `n` nodes, ascending: 4 at 9, 20 at 1,000. */
-export function exactOffsets(n: number): number[] {
-  // Heads of equal segments do the same, and there are few sizes: this takes microseconds at a million nodes.
+/** Exact: what the nodes of a ring do as long as nobody fails and all have the same view. */
+export interface ExactPattern {
+  /** The ring offsets a node ever sends to, over all originators, ascending: 4 at 9 nodes, 20 at 1,000. It keeps connections to these. */
+  readonly offsets: readonly number[];
+  /** The sizes of the segments that are ever handed over. */
+  readonly sizes: ReadonlySet<number>;
+}
+
+/** Exact: the pattern of a ring of `n` nodes. Heads of equal segments do the same, and there are few sizes: this takes microseconds at a million nodes. */
+export function exactPattern(n: number): ExactPattern {
   const offsets = new Set<number>();
-  const known = new Set<number>([n]);
+  const sizes = new Set<number>([n]);
   const open = [n];
   for (let size = open.pop(); size !== undefined; size = open.pop()) {
     splitSegment(size, (offset, part) => {
       offsets.add(offset);
-      if (known.has(part)) return;
-      known.add(part);
+      if (sizes.has(part)) return;
+      sizes.add(part);
       open.push(part);
     });
   }
-  return [...offsets].sort((a, b) => a - b);
+  return { offsets: [...offsets].sort((a, b) => a - b), sizes };
+}
+
+/** Exact: the offsets of {@link exactPattern}. */
+export function exactOffsets(n: number): number[] {
+  return [...exactPattern(n).offsets];
 }
 
 /** Classic: the ring offsets a node ever sends to, over all originators of a ring of `n` nodes, ascending: twice the levels at most. */

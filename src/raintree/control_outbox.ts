@@ -1,0 +1,197 @@
+import type { Cancel, Clock } from "../base/clock.ts";
+import type { Address } from "../identity/address.ts";
+import { type AckRun, CONTROL_ENTRIES_MAX, encodeControlMessage, type Receipt } from "./control_message.ts";
+
+/** What a layer may tell other nodes. Nothing of it waits for an answer, and everything may be lost. */
+export interface ControlSink {
+  /** "I have this broadcast": wanted or not answered. */
+  offer(to: Address, nonce: bigint): void;
+  /** "I have this broadcast, do you?" (`IGYW`) */
+  ask(to: Address, nonce: bigint): void;
+  /** "I lack it." (`IGYW_AFF`) */
+  want(to: Address, nonce: bigint): void;
+  /** "I have it." (`IGYW_NEG`) */
+  deny(to: Address, nonce: bigint): void;
+  /** "This is what became of the part you handed me." */
+  receipt(to: Address, receipt: Receipt): void;
+  /** "Are you there?" */
+  probe(to: Address): void;
+}
+
+/** Options of {@link ControlOutbox}. */
+export interface ControlOutboxOptions {
+  /** Time. */
+  clock: Clock;
+  /** How long the first thing said to a peer waits for more, milliseconds. */
+  flushMs: number;
+  /** Takes a finished message. `dials`: it is worth a connection of its own; otherwise it goes only where one is. */
+  send(to: Address, message: Uint8Array, dials: boolean): void;
+}
+
+/** What was said so far, in entries; plain numbers, read when scraped. */
+export interface ControlCounts {
+  /** Messages acknowledged. */
+  acks: number;
+  /** Broadcasts offered. */
+  offers: number;
+  /** Broadcasts asked about (`IGYW`). */
+  asks: number;
+  /** Broadcasts wanted. */
+  wants: number;
+  /** Broadcasts that were asked about and are here. */
+  denials: number;
+  /** Receipts. */
+  receipts: number;
+  /** Questions whether a peer is there. */
+  probes: number;
+  /** Control messages that all of it took. */
+  messages: number;
+  /** Bytes of those. */
+  bytes: number;
+}
+
+class Draft {
+  acks: AckRun[] = [];
+  offers: bigint[] = [];
+  asks: bigint[] = [];
+  wants: bigint[] = [];
+  denials: bigint[] = [];
+  receipts: Receipt[] = [];
+  probe = false;
+  alive = false;
+  dials = false;
+}
+
+/**
+ * Collects what is to be said to each peer and says it in one message per peer, a little later: under load an acknowledgement costs a few bytes and
+ * no write of its own. A list that is full makes its message go at once, so nothing here grows.
+ */
+export class ControlOutbox implements ControlSink {
+  /** Counters. */
+  readonly counts: ControlCounts = {
+    acks: 0,
+    offers: 0,
+    asks: 0,
+    wants: 0,
+    denials: 0,
+    receipts: 0,
+    probes: 0,
+    messages: 0,
+    bytes: 0,
+  };
+  readonly #options: ControlOutboxOptions;
+  readonly #drafts = new Map<Address, Draft>();
+  #cancel: Cancel | undefined;
+  #closed = false;
+
+  /** Nothing to say. */
+  constructor(options: ControlOutboxOptions) {
+    this.#options = options;
+  }
+
+  /** Acknowledges message `seq` of a peer. On the hot path: in a row, they lengthen one run. */
+  ack(to: Address, seq: number): void {
+    const { acks } = this.#draft(to);
+    this.counts.acks++;
+    const last = acks.length === 0 ? undefined : acks[acks.length - 1];
+    if (last !== undefined && ((last.first + last.count) >>> 0) === seq) last.count++;
+    else this.#push(to, acks, { first: seq, count: 1 });
+  }
+
+  /** See {@link ControlSink}. */
+  offer(to: Address, nonce: bigint): void {
+    const draft = this.#draft(to);
+    draft.dials = true;
+    this.counts.offers++;
+    this.#push(to, draft.offers, nonce);
+  }
+
+  /** See {@link ControlSink}. */
+  ask(to: Address, nonce: bigint): void {
+    const draft = this.#draft(to);
+    draft.dials = true;
+    this.counts.asks++;
+    this.#push(to, draft.asks, nonce);
+  }
+
+  /** See {@link ControlSink}. */
+  want(to: Address, nonce: bigint): void {
+    this.counts.wants++;
+    this.#push(to, this.#draft(to).wants, nonce);
+  }
+
+  /** See {@link ControlSink}. */
+  deny(to: Address, nonce: bigint): void {
+    this.counts.denials++;
+    this.#push(to, this.#draft(to).denials, nonce);
+  }
+
+  /** See {@link ControlSink}. */
+  receipt(to: Address, receipt: Receipt): void {
+    const draft = this.#draft(to);
+    draft.dials = true;
+    this.counts.receipts++;
+    // One large receipt fills a message.
+    const large = receipt.missing.length + receipt.signatures.length > CONTROL_ENTRIES_MAX / 8;
+    this.#push(to, draft.receipts, receipt);
+    if (large) this.#flush(to);
+  }
+
+  /** See {@link ControlSink}. */
+  probe(to: Address): void {
+    const draft = this.#draft(to);
+    draft.dials = true;
+    draft.probe = true;
+    this.counts.probes++;
+  }
+
+  /** Answers a probe. */
+  alive(to: Address): void {
+    this.#draft(to).alive = true;
+  }
+
+  /** The peer's connection ended: what was not said yet is about things of the past. */
+  forget(peer: Address): void {
+    this.#drafts.delete(peer);
+  }
+
+  /** Says everything now. */
+  flush(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    for (const peer of [...this.#drafts.keys()]) this.#flush(peer);
+  }
+
+  /** Says nothing any more. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#cancel?.();
+    this.#drafts.clear();
+  }
+
+  #draft(to: Address): Draft {
+    let draft = this.#drafts.get(to);
+    if (draft === undefined) {
+      draft = new Draft();
+      if (this.#closed) return draft;
+      this.#drafts.set(to, draft);
+      this.#cancel ??= this.#options.clock.after(this.#options.flushMs, () => this.flush());
+    }
+    return draft;
+  }
+
+  #push<T>(to: Address, list: T[], entry: T): void {
+    list.push(entry);
+    if (list.length === CONTROL_ENTRIES_MAX) this.#flush(to);
+  }
+
+  #flush(to: Address): void {
+    const draft = this.#drafts.get(to);
+    if (draft === undefined) return;
+    this.#drafts.delete(to);
+    const bytes = encodeControlMessage(draft);
+    this.counts.messages++;
+    this.counts.bytes += bytes.length;
+    this.#options.send(to, bytes, draft.dials);
+  }
+}

@@ -1,0 +1,296 @@
+import type { Clock } from "../base/clock.ts";
+import { asError, asP2pError, type P2pError } from "../base/errors.ts";
+import type { Random } from "../base/random.ts";
+import type { Address } from "../identity/address.ts";
+import type { Channel } from "../router/channel.ts";
+import { AckLedger, type Handover } from "./ack_ledger.ts";
+import { type ControlMessage, decodeControlMessage } from "./control_message.ts";
+import { type ControlCounts, ControlOutbox } from "./control_outbox.ts";
+import { FailureDetector, type PeerState } from "./failure_detector.ts";
+import { Igyw } from "./igyw.ts";
+import { type RecentMessage, RecentMessages } from "./recent_messages.ts";
+import { Repair } from "./repair.ts";
+import type { Ring } from "./ring.ts";
+
+/** Which layers stand on the bare tree, and how they are set. docs/adr/0008 has the measurements behind the defaults. */
+export interface LayerOptions {
+  /** Targets acknowledge what they are handed; what a silent one was handed goes to the next node of its segment. @default {true} */
+  acks?: boolean;
+  /** How often one hand-over may move on to the next node; the published rule is 1. @default {8} */
+  adjustLimit?: number;
+  /** Whether the replacement of a silent target has to acknowledge too; by the published rule it need not. @default {true} */
+  replacementsAck?: boolean;
+  /** The originator also sends the message to this share of all staked peers itself, 0 to 1. @default {0} */
+  redundancy?: number;
+  /** Each node asks its ring neighbours whether they got what it got. (`IGYW`) @default {false} */
+  igyw?: boolean;
+  /** Each node tells a few others what it got; who lacks it asks for it. @default {true} */
+  repair?: boolean;
+  /** Silent peers are suspected, then taken for dead and passed over until they are heard of again. @default {true} */
+  failureDetector?: boolean;
+  /** How much of what was broadcast is kept for those who lack it, bytes. @default {8388608} */
+  recentBytes?: number;
+  /** How long it is kept, milliseconds. @default {60000} */
+  recentMs?: number;
+}
+
+/** Options of {@link Reliability}. */
+export interface ReliabilityOptions extends LayerOptions {
+  /** This node. */
+  self: Address;
+  /** The staked peers now. */
+  ring: () => Ring;
+  /** Time. */
+  clock: Clock;
+  /** Whom to tell. */
+  random: Random;
+  /** What carries what the layers say to each other. */
+  control: Channel<Uint8Array>;
+  /** Peers with an open connection. */
+  connected: () => Iterable<Address>;
+  /** Whether a peer knows only Pocket V1: it understands nothing of all this. */
+  isV1: (peer: Address) => boolean;
+  /** Whether a broadcast arrived here before. */
+  has(nonce: bigint): boolean;
+  /** Somebody kept silent: hand it to the next in turn. */
+  adjust(handover: Handover): void;
+  /** Sends a broadcast to somebody who lacks it; nothing is owed for it. */
+  deliver(to: Address, message: RecentMessage): void;
+  /** A peer broke the rules. */
+  onMisbehaviour(from: Address, error: Error): void;
+  /** A peer did not acknowledge, or is found dead or alive. */
+  onSilence?(peer: Address): void;
+}
+
+/** What the layers did so far; plain numbers, read when scraped. */
+export interface ReliabilityStats extends ControlCounts {
+  /** Hand-overs that were not acknowledged in time. */
+  silences: number;
+  /** Hand-overs that moved on to another node. */
+  adjusted: number;
+  /** Broadcasts sent to those who lacked them. */
+  repaired: number;
+  /** Control messages received. */
+  controlReads: number;
+}
+
+/** How long small messages wait for company, milliseconds. */
+const FLUSH_MS = 20;
+
+/**
+ * What makes sure that a broadcast arrives: acknowledgements and what follows from silence, the failure detector, repair digests, the ring clean-up,
+ * and the store of recent broadcasts that they serve from. The router asks it whom to trust, and tells it what was handed over and what came.
+ */
+export class Reliability {
+  readonly #options: ReliabilityOptions;
+  readonly #clock: Clock;
+  readonly #acks: boolean;
+  readonly #adjustLimit: number;
+  readonly #replacementsAck: boolean;
+  readonly #outbox: ControlOutbox;
+  readonly #ledger: AckLedger;
+  readonly #detector: FailureDetector | undefined;
+  readonly #recent: RecentMessages;
+  readonly #repair: Repair | undefined;
+  readonly #igyw: Igyw | undefined;
+  /** When a peer was asked for a sign of life, to measure the round trip. */
+  readonly #probedAt = new Map<Address, number>();
+  readonly #own = { silences: 0, adjusted: 0, repaired: 0, controlReads: 0 };
+  #closed = false;
+
+  /** Takes over the control channel's receiving side. */
+  constructor(options: ReliabilityOptions) {
+    const { clock, random, self, ring, control, acks = true, adjustLimit = 8, replacementsAck = true } = options;
+    const { igyw = false, repair = true, failureDetector = true, recentBytes, recentMs, connected } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#acks = acks;
+    this.#adjustLimit = adjustLimit;
+    this.#replacementsAck = replacementsAck;
+    this.#outbox = new ControlOutbox({
+      clock,
+      flushMs: FLUSH_MS,
+      send: (to, bytes, dials) => this.#send(to, bytes, dials),
+    });
+    this.#recent = new RecentMessages({ clock, bytesMax: recentBytes, ageMsMax: recentMs });
+    this.#ledger = new AckLedger({
+      clock,
+      doubt: () => this.#detector?.doubt() ?? 1,
+      onSilent: (peer, handover, first) => this.#silent(peer, handover, first),
+    });
+    if (failureDetector) {
+      this.#detector = new FailureDetector({
+        clock,
+        random,
+        connected,
+        probe: (to) => this.#outbox.probe(to),
+        onChange: (peer, state, before) => this.#changed(peer, state, before),
+      });
+    }
+    const isDead = (peer: Address) => options.isV1(peer) || (this.#detector?.isDead(peer) ?? false);
+    const sink = this.#outbox;
+    const { has, onMisbehaviour } = options;
+    const deliver = (to: Address, message: RecentMessage) => {
+      this.#own.repaired++;
+      options.deliver(to, message);
+    };
+    if (repair) {
+      this.#repair = new Repair({
+        clock,
+        random,
+        self,
+        ring,
+        sink,
+        recent: this.#recent,
+        has,
+        isDead,
+        connected,
+        deliver,
+        onMisbehaviour,
+      });
+    }
+    if (igyw) {
+      this.#igyw = new Igyw({ clock, self, ring, sink, recent: this.#recent, has, isDead, deliver });
+    }
+    control.handle((bytes, from) => this.#receive(bytes, from));
+  }
+
+  /** Counters, put together for the caller. */
+  get stats(): ReliabilityStats {
+    return { ...this.#outbox.counts, ...this.#own };
+  }
+
+  /** The broadcasts that others may still be given. */
+  get recent(): RecentMessages {
+    return this.#recent;
+  }
+
+  /** What is thought of a peer. On the hot path. */
+  stateOf(peer: Address): PeerState {
+    return this.#detector === undefined ? "alive" : this.#detector.stateOf(peer);
+  }
+
+  /** Keeps a copy of a broadcast, or finds the one kept. On the hot path. */
+  keep(nonce: bigint, data: Uint8Array): RecentMessage {
+    return this.#recent.add(nonce, data);
+  }
+
+  /** A broadcast is new here: others may lack it. On the hot path. */
+  got(message: RecentMessage, by: "tree" | "repair" | "own"): void {
+    this.#repair?.got(message, by);
+    this.#igyw?.got(message);
+  }
+
+  /** A hand-over is about to be sent: the number under which the peer is to acknowledge it, if it has to. On the hot path. */
+  owed(to: Address, handover: Handover): number | undefined {
+    if (!this.#acks || (handover.tries > 0 && !this.#replacementsAck)) return undefined;
+    return this.#ledger.sent(to, handover);
+  }
+
+  /** Acknowledges message `seq` of a peer. On the hot path. */
+  acknowledge(from: Address, seq: number): void {
+    this.#outbox.ack(from, seq);
+  }
+
+  /** A peer sent something. On the hot path. */
+  heard(from: Address): void {
+    this.#detector?.heard(from);
+  }
+
+  /** Something could not be sent to a peer. */
+  unsent(to: Address): void {
+    if (this.#closed) return;
+    this.#detector?.gone(to);
+    this.#ledger.gone(to);
+  }
+
+  /** A peer connected: it may have missed something, and its round trip is measured. */
+  up(peer: Address): void {
+    if (this.#closed) return;
+    this.#detector?.heard(peer);
+    if (!this.#options.ring().has(peer)) return;
+    if (this.#acks) {
+      this.#probedAt.set(peer, this.#clock.now());
+      this.#outbox.probe(peer);
+    }
+    if (this.#recent.size > 0) this.#repair?.recovered(peer);
+  }
+
+  /** A peer's connection ended. */
+  down(peer: Address): void {
+    if (this.#closed) return;
+    this.#outbox.forget(peer);
+    this.#probedAt.delete(peer);
+    const owed = this.#ledger.outstandingOf(peer);
+    if (owed > 0) this.#detector?.gone(peer);
+    this.#ledger.gone(peer);
+  }
+
+  /** Says and hears nothing any more. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#ledger.close();
+    this.#detector?.close();
+    this.#repair?.close();
+    this.#igyw?.close();
+    this.#outbox.close();
+    this.#options.control.close();
+  }
+
+  #receive(bytes: Uint8Array, from: Address): void {
+    if (this.#closed) return;
+    this.#own.controlReads++;
+    this.#detector?.heard(from);
+    let message: ControlMessage;
+    try {
+      message = decodeControlMessage(bytes);
+    } catch (caught) {
+      return this.#options.onMisbehaviour(from, asError(caught));
+    }
+    for (const { first, count } of message.acks) this.#ledger.acked(from, first, count);
+    if (message.probe) this.#outbox.alive(from);
+    if (message.alive) this.#answered(from);
+    if (message.offers.length > 0) this.#repair?.offered(from, message.offers);
+    if (message.asks.length > 0) (this.#igyw ?? this.#repair)?.asked(from, message.asks);
+    if (message.wants.length > 0) {
+      const others = this.#igyw?.wanted(from, message.wants) ?? message.wants;
+      if (others.length > 0) this.#repair?.wanted(from, others);
+    }
+    if (message.denials.length > 0) this.#igyw?.denied(from, message.denials);
+  }
+
+  #answered(from: Address): void {
+    const askedAt = this.#probedAt.get(from);
+    if (askedAt === undefined) return;
+    this.#probedAt.delete(from);
+    this.#ledger.measured(from, this.#clock.now() - askedAt);
+  }
+
+  /** Handed over in vain. */
+  #silent(peer: Address, handover: Handover, first: boolean): void {
+    this.#own.silences++;
+    if (first) {
+      this.#detector?.silent(peer);
+      this.#options.onSilence?.(peer);
+    }
+    this.#repair?.contest(handover.message.nonce);
+    if (handover.tries >= this.#adjustLimit) return;
+    this.#own.adjusted++;
+    this.#options.adjust(handover);
+  }
+
+  #changed(peer: Address, state: PeerState, before: PeerState): void {
+    if (state === "alive" && before !== "alive") this.#repair?.recovered(peer);
+  }
+
+  #send(to: Address, bytes: Uint8Array, dials: boolean): void {
+    const { control } = this.#options;
+    // What could not be said is repeated by whoever needs it; the channel counts it.
+    if (dials) control.send(to, bytes).catch((caught) => this.#unsaid(to, asP2pError("control_unsent", caught)));
+    else control.trySend(to, bytes);
+  }
+
+  #unsaid(to: Address, { code }: P2pError): void {
+    if (code !== "channel_full" && code !== "channel_unsupported") this.#detector?.gone(to);
+  }
+}
