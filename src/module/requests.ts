@@ -1,5 +1,6 @@
 import { type Cancel, type Clock } from "../base/clock.ts";
 import { asError, P2pError, ProtocolError } from "../base/errors.ts";
+import { Shares } from "../base/shares.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
 import type { Address } from "../identity/address.ts";
@@ -65,11 +66,11 @@ interface Pending {
 /** Requests under way at once; one more fails with `requests_full`. */
 const PENDING_MAX = 65_536;
 
-/** Requests being answered at once for all peers; one more is refused with an error. */
-const ANSWERING_MAX = 4_096;
-
-/** Bytes of those requests. */
-const ANSWERING_BYTES_MAX = 64 * 1024 * 1024;
+/** Requests being answered at once, for one peer and for all; one more is refused with an error. */
+const ANSWERING = {
+  each: { count: 1_024, bytes: 16 * 1024 * 1024 },
+  all: { count: 4_096, bytes: 64 * 1024 * 1024 },
+};
 
 /** How often overdue requests are looked for; a request may wait this much longer than it asked for. */
 const SWEEP_MS = 50;
@@ -81,8 +82,7 @@ export class Requests {
   readonly #timeoutMs: number;
   readonly #pending = new Map<number, Pending>();
   #handler: RequestHandler | undefined;
-  #answering = 0;
-  #answeringBytes = 0;
+  readonly #answering = new Shares<Address>(ANSWERING);
   #id = 0;
   #cancelSweep: Cancel | undefined;
   #closed = false;
@@ -159,9 +159,7 @@ export class Requests {
 
   #asked({ id, typeUrl, value }: RequestMessage, from: Address): void {
     if (this.#handler === undefined) return this.#refuse(from, id, "no handler for requests");
-    if (this.#answering >= ANSWERING_MAX || this.#answeringBytes + value.length > ANSWERING_BYTES_MAX) {
-      return this.#refuse(from, id, "too many requests under way");
-    }
+    if (!this.#answering.fits(from, value.length)) return this.#refuse(from, id, "too many requests under way");
     let answer: Content | Promise<Content>;
     try {
       answer = this.#handler({ typeUrl, value }, from);
@@ -169,15 +167,11 @@ export class Requests {
       return this.#refuse(from, id, textOf(caught));
     }
     if (!(answer instanceof Promise)) return this.#answer(from, id, answer);
-    this.#answering++;
-    this.#answeringBytes += value.length;
+    this.#answering.take(from, value.length);
     answer.then(
       (content) => this.#answer(from, id, content),
       (caught) => this.#refuse(from, id, textOf(caught)),
-    ).finally(() => {
-      this.#answering--;
-      this.#answeringBytes -= value.length;
-    });
+    ).finally(() => this.#answering.give(from, value.length));
   }
 
   /** Sends what the application's handler made, whatever that is. */

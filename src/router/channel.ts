@@ -1,9 +1,11 @@
 import { asError, asP2pError, P2pError } from "../base/errors.ts";
+import { Shares } from "../base/shares.ts";
 import { compact } from "../codec/compact.ts";
 import { CHANNEL_ID_MAX } from "../codec/frame.ts";
 import type { Address } from "../identity/address.ts";
 import type { LaneOptions, WhenFull } from "../socket/send_lane.ts";
 import type { Offer, Socket } from "../socket/socket.ts";
+import { MESSAGE_COST } from "../transport/control_frame.ts";
 import type { MessageCodec } from "./codec.ts";
 import { messageTooLarge, WaitingSends } from "./waiting_sends.ts";
 
@@ -70,8 +72,11 @@ interface Inbox {
 /** Most closed sockets whose messages may still wait for the handler; those of the oldest are dropped, so that reconnecting buys a peer no memory. */
 const ORPHANS_MAX = 32;
 
-/** Most sends of one channel that may wait at once for room or a connection; one more fails with `channel_full`. */
+/** Most sends to one peer that may wait at once for room or a connection; one more fails with `channel_full`. */
 const WAITING_SENDS_MAX = 4096;
+
+/** Bytes that may wait for all peers of a channel together. Peers that take nothing must not make the node hold gigabytes. */
+const WAITING_BYTES_MAX = 128 * 1024 * 1024;
 
 /** What {@link Channel.send} returns when there is nothing to wait for: one promise for all, so that a hot path may tell by comparing. */
 export const ACCEPTED: Promise<void> = Promise.resolve();
@@ -95,7 +100,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
   /** Closed sockets whose messages still wait, oldest first. */
   readonly #orphans = new Set<Socket>();
   #ended: P2pError | undefined;
-  #waitingCount = 0;
+  readonly #waitingShares: Shares<Address>;
   #handler: MessageHandler<T> | undefined;
   #endIteration = () => {};
 
@@ -116,6 +121,10 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
     }
     if (id > CHANNEL_ID_MAX) throw new RangeError(`Channel id is ${id}, the largest is ${CHANNEL_ID_MAX}`);
     this.lane = { id, priority, sendCapacity, receiveCapacity, messageBytesMax, whenFull };
+    this.#waitingShares = new Shares({
+      each: { count: WAITING_SENDS_MAX, bytes: sendCapacity },
+      all: { count: Infinity, bytes: WAITING_BYTES_MAX },
+    });
     this.name = descriptor.name;
     this.#codec = descriptor.codec;
     this.#host = host;
@@ -135,8 +144,8 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
    * Queues a message for one peer, connecting to it first where needed. Messages to one peer arrive in the order of the calls. Those that wait for a
    * connection share one dial, and all fail with it.
    *
-   * @throws {P2pError} (as a rejection) `channel_full` at once when 4,096 sends of the channel or `sendCapacity` bytes for the peer wait already (one
-   * message always may), or where the channel drops the newest; `channel_unsupported` when the peer does not carry it; `message_too_large`;
+   * @throws {P2pError} (as a rejection) `channel_full` at once when 4,096 sends or `sendCapacity` bytes for the peer wait already (one message always
+   * may), or 128 MiB for all peers, or where the channel drops the newest; `channel_unsupported` when the peer does not carry it; `message_too_large`;
    * `channel_closed`; `encode_failed` where the codec threw no {@link P2pError}; what the dial failed with; the signal's reason.
    */
   send(to: Address, message: T, options: SendOptions = {}): Promise<void> {
@@ -317,18 +326,19 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
       this.#host.dropped(id, to, "too_large");
       return Promise.reject(messageTooLarge(this.name, bytes.length, messageBytesMax));
     }
-    const waiting = this.#waiting.get(to) ?? this.#newWaiting(to);
-    if (this.#waitingCount >= WAITING_SENDS_MAX || !waiting.fits(bytes)) {
+    if (!this.#waitingShares.fits(to, bytes.length + MESSAGE_COST)) {
       this.#host.dropped(id, to, "full");
+      const { count, bytes: held } = this.#waitingShares.of(to);
       return Promise.reject(
         new P2pError(
           "channel_full",
-          `${this.#waitingCount} messages wait on channel "${this.name}" already; at most ${WAITING_SENDS_MAX} may, and ${sendCapacity} bytes for one peer`,
+          `${count} messages of ${held} bytes to ${to} wait on channel "${this.name}"; at most ${WAITING_SENDS_MAX} and ${sendCapacity} bytes may, and ${WAITING_BYTES_MAX} bytes to all peers`,
           { hint: "Await send() before sending more, or raise the channel's sendCapacity" },
         ),
       );
     }
-    this.#waitingCount++;
+    this.#waitingShares.take(to, bytes.length + MESSAGE_COST);
+    const waiting = this.#waiting.get(to) ?? this.#newWaiting(to);
     this.#waiting.set(to, waiting);
     return waiting.add(bytes, signal);
   }
@@ -340,8 +350,8 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
       lane,
       name,
       host: this.#host,
-      over: (left) => {
-        this.#waitingCount--;
+      over: (bytes, left) => {
+        this.#waitingShares.give(to, bytes.length + MESSAGE_COST);
         if (left === 0) this.#waiting.delete(to);
       },
     });

@@ -3,7 +3,6 @@ import { P2pError } from "../base/errors.ts";
 import type { Address } from "../identity/address.ts";
 import type { LaneOptions } from "../socket/send_lane.ts";
 import type { Offer, Socket } from "../socket/socket.ts";
-import { MESSAGE_COST } from "../transport/control_frame.ts";
 import type { ChannelHost } from "./channel.ts";
 
 /** What the sends that wait belong to. */
@@ -16,8 +15,8 @@ export interface WaitingSendsOptions {
   readonly name: string;
   /** Sockets and the counting of drops. */
   readonly host: ChannelHost;
-  /** A send is over, in whatever way. Called before its promise settles; `left` is how many still wait. */
-  readonly over: (left: number) => void;
+  /** The send of these bytes is over, in whatever way. Called before its promise settles; `left` is how many still wait. */
+  readonly over: (bytes: Uint8Array, left: number) => void;
 }
 
 interface WaitingSend {
@@ -30,7 +29,7 @@ interface WaitingSend {
 
 /**
  * The sends of one channel to one peer that could not be queued at once, in order: they share one connect, and go as the queue has room. When the
- * connect fails all of them fail with it. Bounded in bytes by the lane's `sendCapacity`, though one always fits; in count by the channel.
+ * connect fails all of them fail with it. The channel bounds them.
  *
  * Of use until it is empty; who sends after that begins a new one.
  */
@@ -39,17 +38,11 @@ export class WaitingSends {
   readonly #sends = new Set<WaitingSend>();
   /** Ends the wait for a connection or for room when nobody is left to want it. */
   readonly #empty = new AbortController();
-  #bytes = 0;
   #running = false;
 
   /** Nobody waits yet. */
   constructor(options: WaitingSendsOptions) {
     this.#options = options;
-  }
-
-  /** Whether one more message of this size may wait. */
-  fits(bytes: Uint8Array): boolean {
-    return this.#sends.size === 0 || this.#bytes + bytes.length + MESSAGE_COST <= this.#options.lane.sendCapacity;
   }
 
   /** Waits behind all others. What it rejects with, `Channel.send` tells. */
@@ -61,7 +54,6 @@ export class WaitingSends {
     };
     const send: WaitingSend = { bytes, signal, giveUp, resolve, reject };
     this.#sends.add(send);
-    this.#bytes += bytes.length + MESSAGE_COST;
     if (signal?.aborted) giveUp();
     else signal?.addEventListener("abort", giveUp, { once: true });
     if (!this.#running) {
@@ -130,9 +122,8 @@ export class WaitingSends {
   // The channel hears of it before the caller does: one who sends again then is back on the fast path.
   #remove(send: WaitingSend): void {
     this.#sends.delete(send);
-    this.#bytes -= send.bytes.length + MESSAGE_COST;
     send.signal?.removeEventListener("abort", send.giveUp);
-    this.#options.over(this.#sends.size);
+    this.#options.over(send.bytes, this.#sends.size);
     if (this.#sends.size === 0) this.#empty.abort();
   }
 }

@@ -136,26 +136,32 @@ Deno.test("Requests answers with an error where there is no handler, where it th
   answer.close();
 });
 
-Deno.test("Requests refuses more than 4,096 requests being answered at once", async () => {
-  const { network, channels, ask, addresses } = await requestPair();
-  await using _ = network;
-  const answer = new Requests(channels[1], network.clock, 1000);
-  const gate = Promise.withResolvers<Content>();
-  answer.onRequest(() => gate.promise);
-  const asks: Promise<Content>[] = [];
-  for (let i = 0; i < 4097; i++) {
-    asks.push(ask.ask(addresses[1], content("")));
-    if (i % 500 === 0) await settle();
+Deno.test("Requests refuses more than 1,024 requests or 16 MiB of one peer being answered at once, and serves the others", async () => {
+  await using network = await ChannelNetwork.of(3, { receiveCapacity: 64 << 20 });
+  const channels = await network.open(requestCodec) as Channel<RequestMessage>[];
+  const [answer, greedy, modest] = channels.map((channel) => new Requests(channel, network.clock, 1000));
+  const { address } = network.nodes[0];
+  const large = { typeUrl: "", value: new Uint8Array(4 << 20) };
+  for (const [asked, most] of [[content("x"), 1_024], [large, 4]] as const) {
+    const gate = Promise.withResolvers<Content>();
+    answer.onRequest(() => gate.promise);
+    const asks: Promise<Content>[] = [];
+    for (let i = 0; i <= most; i++) {
+      asks.push(greedy.ask(address, asked));
+      asks[i].catch(() => {}); // told below
+      if (i % 500 === 0 || asked === large) await settle();
+    }
+    const error = await assertRejects(() => within("the refusal", asks[most]), P2pError, "too many requests under way");
+    assertEquals(error.code, "request_failed");
+    const other = modest.ask(address, content("y"));
+    await settle();
+    gate.resolve(content("done"));
+    const answers = await within("answers", Promise.all([...asks.slice(0, most), other]));
+    assert(answers.every((each) => textOf(each) === "done"));
+    // There is room again.
+    assertEquals(textOf(await within("one more", greedy.ask(address, asked))), "done");
   }
-  const error = await assertRejects(() => within("the refusal", asks[4096]), P2pError, "too many requests under way");
-  assertEquals(error.code, "request_failed");
-  gate.resolve(content("done"));
-  const answers = await within("answers", Promise.all(asks.slice(0, 4096)));
-  assert(answers.every((each) => textOf(each) === "done"));
-  // There is room again.
-  assertEquals(textOf(await within("one more", ask.ask(addresses[1], content("")))), "done");
-  ask.close();
-  answer.close();
+  for (const requests of [answer, greedy, modest]) requests.close();
 });
 
 Deno.test("Requests.ask() rejects with what the send fails with, and with the signal's reason", async () => {

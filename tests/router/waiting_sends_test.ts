@@ -172,3 +172,37 @@ Deno.test("Channel.send() rejects with what its codec throws, and sends the next
   assertStrictEquals(from.send(address, "fine"), ACCEPTED);
   await until("the good one", () => got.length === 1);
 });
+
+Deno.test("Channel.send() that waits for one peer takes no other peer's place", async () => {
+  await using network = await ChannelNetwork.of(3, { sendCapacity: 1 << 20 }, false);
+  const [from, , to] = await network.open(bytesCodec);
+  const { host } = network.nodes[0];
+  const connect = host.connect.bind(host);
+  const [, silent, other] = network.nodes.map(({ address }) => address);
+  host.connect = (peer) => peer === silent ? new Promise<never>(() => {}) : connect(peer);
+  const waiting = outcomes(Array.from({ length: 5_000 }, () => from.send(silent, new Uint8Array(1))), () => 0);
+  await settle();
+  assertEquals(waiting, Array(904).fill("channel_full at 0"));
+  let got = 0;
+  to.handle(() => void got++);
+  await within("the other peer's", from.send(other, new Uint8Array(1)));
+  await until("it", () => got === 1);
+});
+
+Deno.test("Channel.send() keeps at most 128 MiB for all peers together, and makes room again", async () => {
+  await using network = await ChannelNetwork.of(1, { sendCapacity: 100 << 20 }, false);
+  const [from] = await network.open(bytesCodec);
+  network.nodes[0].host.connect = () => new Promise<never>(() => {});
+  const four = new Uint8Array(4 << 20);
+  const stop = new AbortController();
+  const sends = (peer: string, count: number) =>
+    outcomes(Array.from({ length: count }, () => from.send(peer, four, { signal: stop.signal })), () => 0);
+  const ended = [sends("first", 20), sends("second", 20)];
+  await settle();
+  assertEquals(ended, [[], Array(9).fill("channel_full at 0")], "31 of them and what they cost");
+  stop.abort(new P2pError("enough", "Enough"));
+  await settle();
+  const again = outcomes([from.send("second", four)], () => 0);
+  await settle();
+  assertEquals(again, []);
+});
