@@ -80,6 +80,8 @@ function layerRows(options: MeasureOptions): LayerRow[] {
   return [
     broadcast("broadcast-27-rate", "deliveries/s", "higher", false),
     broadcast("broadcast-27-rate", "deliveries/s", "higher", true),
+    broadcast("broadcast-27-work", "CPU us per delivery", "lower", false),
+    broadcast("broadcast-27-work", "CPU us per delivery", "lower", true),
     broadcast("broadcast-27-time", "ms", "lower", false),
     broadcast("broadcast-27-time", "ms", "lower", true),
     {
