@@ -4,7 +4,7 @@ import { Shares } from "../base/shares.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
 import type { Address } from "../identity/address.ts";
-import { ACCEPTED, type Channel } from "../router/channel.ts";
+import { ACCEPTED, type Channel, type SendOptions } from "../router/channel.ts";
 import type { MessageCodec } from "../router/codec.ts";
 import type { Content } from "./bus.ts";
 
@@ -71,6 +71,9 @@ const ANSWERING = {
   each: { count: 1_024, bytes: 16 * 1024 * 1024 },
   all: { count: 4_096, bytes: 64 * 1024 * 1024 },
 };
+
+/** An answer dials nobody: where the asker, who has left, says that it listens is only its word. */
+const ANSWER: SendOptions = { connect: false };
 
 /** How often overdue requests are looked for; a request may wait this much longer than it asked for. */
 const SWEEP_MS = 50;
@@ -188,11 +191,11 @@ export class Requests {
   }
 
   #reply(to: Address, id: number, error: string, { typeUrl, value }: Content): void {
-    const sent = this.#channel.send(to, { id, answer: true, error, typeUrl, value });
+    const sent = this.#channel.send(to, { id, answer: true, error, typeUrl, value }, ANSWER);
     if (sent === ACCEPTED) return;
     sent.catch((caught) => {
       if (caught instanceof P2pError && caught.code === "message_too_large") this.#refuse(to, id, caught.message);
-      // Otherwise the asker is gone or its queue is full beyond the wait: its own deadline tells it, the channel has counted the drop.
+      // Otherwise the asker is gone, or its queue is full beyond the wait: its own deadline tells it, the channel has counted the drop.
     });
   }
 

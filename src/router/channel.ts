@@ -41,6 +41,8 @@ export interface Envelope<T> {
 export interface SendOptions {
   /** Ends the wait for a connection or for room. */
   signal?: AbortSignal;
+  /** Whether to connect to a peer that is not connected. Where not, the send fails with `peer_disconnected`. @default {true} */
+  connect?: boolean;
 }
 
 /** Called with each message. While its promise is pending the sender's next message waits, and its credit with it. */
@@ -145,7 +147,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
    * connection share one dial, and all fail with it.
    *
    * @throws {P2pError} (as a rejection) `channel_full` at once when 4,096 sends or `sendCapacity` bytes for the peer wait already (one message always
-   * may), or 128 MiB for all peers, or where the channel drops the newest; `channel_unsupported` when the peer does not carry it; `message_too_large`;
+   * may), or 128 MiB for all peers, or where the channel drops the newest; `channel_unsupported` when the peer does not carry it; `message_too_large`; `peer_disconnected`;
    * `channel_closed`; `encode_failed` where the codec threw no {@link P2pError}; what the dial failed with; the signal's reason.
    */
   send(to: Address, message: T, options: SendOptions = {}): Promise<void> {
@@ -159,7 +161,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
     if (this.#waiting.size === 0 || !this.#waiting.has(to)) {
       if (this.#host.socket(to)?.offer(this.lane.id, bytes) === "accepted") return ACCEPTED;
     }
-    return this.#sendLater(to, bytes, options.signal);
+    return this.#sendLater(to, bytes, options);
   }
 
   /** Queues a message if the peer is connected and there is room; otherwise counts a drop and returns false. Throws what the codec throws. */
@@ -320,7 +322,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
   }
 
   /** The slow path of {@link send}: behind whoever waits for the same peer. */
-  #sendLater(to: Address, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  #sendLater(to: Address, bytes: Uint8Array, options: SendOptions): Promise<void> {
     const { id, messageBytesMax, sendCapacity } = this.lane;
     if (bytes.length > messageBytesMax) {
       this.#host.dropped(id, to, "too_large");
@@ -340,7 +342,7 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
     this.#waitingShares.take(to, bytes.length + MESSAGE_COST);
     const waiting = this.#waiting.get(to) ?? this.#newWaiting(to);
     this.#waiting.set(to, waiting);
-    return waiting.add(bytes, signal);
+    return waiting.add(bytes, options);
   }
 
   #newWaiting(to: Address): WaitingSends {

@@ -3,7 +3,7 @@ import { P2pError } from "../base/errors.ts";
 import type { Address } from "../identity/address.ts";
 import type { LaneOptions } from "../socket/send_lane.ts";
 import type { Offer, Socket } from "../socket/socket.ts";
-import type { ChannelHost } from "./channel.ts";
+import type { ChannelHost, SendOptions } from "./channel.ts";
 
 /** What the sends that wait belong to. */
 export interface WaitingSendsOptions {
@@ -22,6 +22,7 @@ export interface WaitingSendsOptions {
 interface WaitingSend {
   readonly bytes: Uint8Array;
   readonly signal: AbortSignal | undefined;
+  readonly connect: boolean;
   readonly giveUp: () => void;
   readonly resolve: () => void;
   readonly reject: (reason: unknown) => void;
@@ -46,19 +47,21 @@ export class WaitingSends {
   }
 
   /** Waits behind all others. What it rejects with, `Channel.send` tells. */
-  add(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  add(bytes: Uint8Array, { signal, connect = true }: SendOptions): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const giveUp = () => {
       this.#remove(send);
       reject(signal!.reason);
     };
-    const send: WaitingSend = { bytes, signal, giveUp, resolve, reject };
+    const send: WaitingSend = { bytes, signal, connect, giveUp, resolve, reject };
     this.#sends.add(send);
     if (signal?.aborted) giveUp();
     else signal?.addEventListener("abort", giveUp, { once: true });
     if (!this.#running) {
       this.#running = true;
       void this.#run();
+    } else if (this.#options.host.socket(this.#options.to) === undefined) {
+      this.#failUnconnected();
     }
     return promise;
   }
@@ -79,7 +82,12 @@ export class WaitingSends {
     const { signal } = this.#empty;
     try {
       while (this.#sends.size > 0) {
-        const socket = host.socket(to) ?? await abortable(host.connect(to, signal), signal);
+        let socket = host.socket(to);
+        if (socket === undefined) {
+          this.#failUnconnected();
+          if (this.#sends.size === 0) return;
+          socket = await abortable(host.connect(to, signal), signal);
+        }
         if (!this.#offer(socket)) await abortable(socket.room(lane.id), signal);
       }
     } catch (caught) {
@@ -103,6 +111,17 @@ export class WaitingSends {
       if (offer === "closed") return true; // the others try the next connection
     }
     return true;
+  }
+
+  /** The peer is not connected: those that are to connect nobody end. */
+  #failUnconnected(): void {
+    const { host, lane, to } = this.#options;
+    for (const send of this.#sends) {
+      if (send.connect) continue;
+      host.dropped(lane.id, to, "not_connected");
+      this.#remove(send);
+      send.reject(this.#refusal("closed", send.bytes));
+    }
   }
 
   #refusal(offer: Exclude<Offer, "accepted">, bytes: Uint8Array): P2pError {

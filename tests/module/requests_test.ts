@@ -210,14 +210,16 @@ Deno.test("Requests goes on when the peer it answers is gone", async () => {
     requests++;
     return gate.promise;
   });
-  network.nodes[1].host.connect = () => Promise.reject(new P2pError("peer_unreachable", "Gone"));
   const asked = ask.ask(addresses[1], content("x"));
   asked.catch(() => {}); // told by its deadline, which this test does not wait for
   await until("the request", () => requests === 1);
   await network.disconnect(network.nodes[0], network.nodes[1]);
   gate.resolve(content("too late"));
   await settle();
-  assertEquals([network.nodes[1].host.failures, ask.pending], [[], 1]);
+  const { host } = network.nodes[1];
+  assertEquals([host.failures, ask.pending], [[], 1]);
+  // Where the asker said that it listens was only its word: nobody is dialled for an answer.
+  assertEquals([host.connects, host.drops], [0, [[7, addresses[0], "not_connected"]]]);
   ask.close();
   answer.close();
 });

@@ -26,7 +26,8 @@ class TestHost implements ChannelHost {
   }
 
   socket(peer: string): Socket | undefined {
-    return this.open.get(peer);
+    const socket = this.open.get(peer);
+    return socket?.state === "open" ? socket : undefined;
   }
 
   sockets(): Iterable<Socket> {

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { P2pError } from "../../src/base/errors.ts";
-import { ACCEPTED } from "../../src/router/channel.ts";
+import { ACCEPTED, type SendOptions } from "../../src/router/channel.ts";
 import { bytesCodec } from "../../src/router/codec.ts";
+import type { Socket } from "../../src/socket/socket.ts";
 import { settle } from "../../src/sim/virtual_clock.ts";
 import { MESSAGE_COST } from "../../src/transport/control_frame.ts";
 import { until, within } from "../transport/_nodes.ts";
@@ -205,4 +206,43 @@ Deno.test("Channel.send() keeps at most 128 MiB for all peers together, and make
   const again = outcomes([from.send("second", four)], () => 0);
   await settle();
   assertEquals(again, []);
+});
+
+Deno.test("Channel.send() without connect dials nobody, not even when the peer goes while it waits for room", async () => {
+  await using network = await ChannelNetwork.of(
+    2,
+    { receiveCapacity: 1, sendCapacity: 2 * (50 + MESSAGE_COST) },
+    false,
+  );
+  const [from] = await network.open(bytesCodec);
+  const [{ host }, { address }] = network.nodes;
+  const send = (options?: SendOptions) => outcomes([from.send(address, new Uint8Array(50), options)], () => 0);
+  const connected = Promise.withResolvers<Socket>();
+  let connects = 0;
+  host.connect = () => {
+    connects++;
+    return connected.promise;
+  };
+  const alone = send({ connect: false });
+  await settle();
+  assertEquals([alone, connects], [["peer_disconnected at 0"], 0]);
+  // Nor does it wait for the connection of another.
+  const ended = [send(), send({ connect: false })];
+  await settle();
+  assertEquals([ended, connects], [[[], ["peer_disconnected at 0"]], 1]);
+  connected.resolve(await network.connect(network.nodes[0], network.nodes[1]));
+  await settle();
+  // The first is on its way, the next two are in the queue, the others wait for room.
+  const queued = [ended[0], send(), send()];
+  const more = [send({ connect: false }), send()];
+  await settle();
+  assertEquals([...queued, ...more], [["sent at 0"], ["sent at 0"], ["sent at 0"], [], []]);
+  host.connect = () => {
+    connects++;
+    return Promise.reject(new P2pError("test_gone", "Gone"));
+  };
+  await network.disconnect(network.nodes[0], network.nodes[1]);
+  await settle();
+  assertEquals([...more, connects], [["peer_disconnected at 0"], ["test_gone at 0"], 2]);
+  assertEquals(host.drops.filter(([, , reason]) => reason === "not_connected").length, 3);
 });
