@@ -16,7 +16,7 @@
  */
 
 // The module, its configuration and what it tells and is told.
-export { P2PModule, type P2PModuleOptions, type StartOptions } from "./src/module/p2p_module.ts";
+export { P2PModule, type P2PModuleOptions, type ReceiptRequest, type StartOptions } from "./src/module/p2p_module.ts";
 export { type Bus, type Content, LocalBus, type P2PEvent } from "./src/module/bus.ts";
 export type { P2PConfig, P2PConfigInput } from "./src/module/config.ts";
 export { ConfigError, type ConfigProblem } from "./src/module/config_error.ts";
@@ -46,6 +46,9 @@ export type { WhenFull } from "./src/socket/send_lane.ts";
 // What the module shows of its inside.
 export type { Ring, RingChange, RingOptions } from "./src/raintree/ring.ts";
 export type { RainTreeStats } from "./src/raintree/raintree_router.ts";
+export type { ReceiptOutcome } from "./src/raintree/receipts.ts";
+export type { ReliabilityStats } from "./src/raintree/reliability.ts";
+export type { ControlCounts } from "./src/raintree/control_outbox.ts";
 export type { EndpointExplanation, PeerExplanation, PeerStatus } from "./src/peer/explain.ts";
 export type { PeerBan } from "./src/peer/peer_record.ts";
 export type { ScoreChange } from "./src/peer/scores.ts";

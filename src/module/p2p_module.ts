@@ -8,6 +8,7 @@ import type { Fetch } from "../discovery/bootstrap.ts";
 import type { PeerExplanation } from "../peer/explain.ts";
 import type { CurrentHeightProvider, PeerstoreProvider } from "../peer/peerstore_provider.ts";
 import type { RainTreeStats } from "../raintree/raintree_router.ts";
+import type { ReceiptOutcome } from "../raintree/receipts.ts";
 import type { ReliabilityStats } from "../raintree/reliability.ts";
 import type { Ring } from "../raintree/ring.ts";
 import type { Router } from "../router/router.ts";
@@ -53,6 +54,17 @@ export interface StartOptions {
 export type P2PModuleParts =
   & Required<Pick<P2PModuleOptions, "bus" | "fetch" | "clock" | "random" | "strict">>
   & P2PModuleOptions;
+
+/** Who is to be told of a broadcast's arrival, see {@link P2PModule.broadcast}. */
+export interface ReceiptRequest {
+  /** `true`: each node answers for those it passed the message to. `"signed"`: everybody signs. */
+  receipt: true | "signed";
+  /** When to stop waiting, milliseconds from now, at most 60,000. @default {5000} */
+  deadlineMs?: number;
+}
+
+const RECEIPT_MS = 5_000;
+const RECEIPT_MS_MAX = 60_000;
 
 /**
  * The peer-to-peer module of a node: broadcasts to every staked peer along the RainTree, sends to one, asks one, and publishes what it receives
@@ -171,9 +183,9 @@ export class P2PModule implements AsyncDisposable {
     return this.#running.raintree.stats;
   }
 
-  /** What the layers on the bare tree did since the start; `undefined` where all of them are off. @throws {P2pError} `module_not_started` */
-  get reliability(): Readonly<ReliabilityStats> | undefined {
-    return this.#running.raintree.reliability?.stats;
+  /** What the layers on the bare tree did since the start. @throws {P2pError} `module_not_started` */
+  get reliability(): Readonly<ReliabilityStats> {
+    return this.#running.raintree.reliability!.stats;
   }
 
   /** Why a peer is treated as it is; `undefined` if unknown. @throws {P2pError} `module_not_started` */
@@ -236,8 +248,27 @@ export class P2PModule implements AsyncDisposable {
    * @throws {P2pError} (as a rejection) `module_not_started`, `raintree_not_staked`, `raintree_too_large`
    * @throws {RangeError} (as a rejection) without a type URL
    */
-  async broadcast(content: Content): Promise<void> {
-    await this.#running.broadcast(content);
+  broadcast(content: Content): Promise<void>;
+
+  /**
+   * The same, and resolves to who confirmed: when everybody has, or is known to be dead, and at the deadline at the latest. Exact mode only. What a confirmation is
+   * worth, and what a node that lies can fake: docs/reliability.md says it. A node that got the message by repair confirms to nobody.
+   *
+   * @throws {P2pError} (as a rejection) also `receipt_needs_exact`, `receipt_ring_too_large` (more than 4,096 signatures)
+   * @throws {RangeError} (as a rejection) also for a deadline that is no positive number
+   */
+  broadcast(content: Content, options: ReceiptRequest): Promise<ReceiptOutcome>;
+
+  /** See above. */
+  async broadcast(content: Content, options?: ReceiptRequest): Promise<void | ReceiptOutcome> {
+    if (options === undefined) return await this.#running.broadcast(content);
+    const { receipt, deadlineMs = RECEIPT_MS } = options;
+    if (!(deadlineMs > 0) || deadlineMs > RECEIPT_MS_MAX) {
+      throw new RangeError(
+        `Cannot wait ${deadlineMs} ms for a receipt: wanted more than 0 and at most ${RECEIPT_MS_MAX}`,
+      );
+    }
+    return await this.#running.broadcastConfirmed(content, receipt === true ? "claims" : "signed", deadlineMs);
   }
 
   /**

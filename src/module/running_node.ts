@@ -11,6 +11,7 @@ import type { PeerStore } from "../peer/peer_store.ts";
 import { StaticProvider } from "../peer/static_provider.ts";
 import { NonceDeduper } from "../raintree/dedup.ts";
 import { encodeEnvelope, type PocketEnvelope, randomNonce } from "../raintree/envelope.ts";
+import type { ReceiptKind, ReceiptOutcome } from "../raintree/receipts.ts";
 import { type RainTreeLayers, RainTreeRouter } from "../raintree/raintree_router.ts";
 import { Ring } from "../raintree/ring.ts";
 import type { Channel } from "../router/channel.ts";
@@ -185,11 +186,20 @@ export class RunningNode {
 
   /** See {@link P2PModule.broadcast}. */
   async broadcast(content: Content): Promise<void> {
+    await this.#broadcast(content, (data) => this.raintree.broadcast(data));
+  }
+
+  /** See {@link P2PModule.broadcast}. */
+  async broadcastConfirmed(content: Content, confirm: ReceiptKind, deadlineMs: number): Promise<ReceiptOutcome> {
+    return await this.#broadcast(content, (data) => this.raintree.broadcastConfirmed(data, deadlineMs, confirm));
+  }
+
+  async #broadcast<T>(content: Content, send: (data: Uint8Array) => Promise<T>): Promise<T> {
     const nonce = randomNonce(this.#parts.random);
-    const sent = this.raintree.broadcast(encodeEnvelope({ ...content, nonce }));
+    const sent = send(encodeEnvelope({ ...content, nonce }));
     this.#seen.seen(nonce); // a copy that comes back is no news
     this.#countSends();
-    await sent;
+    return await sent;
   }
 
   /** See {@link P2PModule.send}. */
@@ -276,13 +286,14 @@ export class RunningNode {
     this.#log.info("node {url} told {count} peers of height {height}", { url, height, count: peers.length });
   }
 
-  /** The layers on the bare tree, unless all of them are off. */
-  #layers(): RainTreeLayers | undefined {
+  /** What stands on the bare tree. */
+  #layers(): RainTreeLayers {
     const { acks, adjust_limit, replacements_ack, redundancy, igyw, repair, failure_detector } = this.#config;
-    if (!acks && !igyw && !repair && !failure_detector && redundancy === 0) return undefined;
+    const { recent_bytes, recent_ms, network, private_key: key } = this.#config;
     const { clock, random } = this.#parts;
-    const { recent_bytes, recent_ms } = this.#config;
     return {
+      network,
+      key,
       clock,
       random,
       control: this.router.openChannel({ ...CHANNELS.control, codec: bytesCodec }),

@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from "../base/clock.ts";
 import type { Address } from "../identity/address.ts";
 import type { RecentMessage } from "./recent_messages.ts";
+import type { ReceiptKind } from "./receipts.ts";
 import type { Ring } from "./ring.ts";
 
 /** What was handed to a peer and is to be acknowledged. */
@@ -17,6 +18,8 @@ export interface Handover {
   readonly message: RecentMessage;
   /** To how many it was given before, in vain. */
   readonly tries: number;
+  /** Whether the target is to confirm what becomes of the segment, and how. */
+  readonly confirm: ReceiptKind | undefined;
 }
 
 /** Options of {@link AckLedger}. */
@@ -166,6 +169,11 @@ export class AckLedger {
       this.#options.onSilent(peer, entry.handover, first);
       first = false;
     }
+  }
+
+  /** The mean round trip to a peer, milliseconds; for one that has to be dialled, the dialling included. */
+  roundTripMs(peer: Address): number {
+    return this.#accounts.get(peer)?.roundTripMs || DIAL_ROUND_TRIPS * this.#roundTripMs;
   }
 
   /** How long an acknowledgement of the peer may take now, milliseconds. */

@@ -8,6 +8,7 @@ export type { Random } from "../base/random.ts";
 export { Slab } from "../codec/slab.ts";
 export { TextMemo } from "../codec/text_memo.ts";
 export type { Address } from "../identity/address.ts";
+export * from "./control_message.ts";
 export * from "./dedup.ts";
 export * from "./envelope.ts";
 export * from "./expectations.ts";
@@ -17,6 +18,7 @@ export {
   RAINTREE_DATA_BYTES_MAX,
   RAINTREE_HEAD_BYTES_MAX,
   type RainTreeDecodeOptions,
+  type RainTreeHead,
   type RainTreeMessage,
 } from "./message.ts";
 export * from "./ring.ts";

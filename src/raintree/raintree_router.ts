@@ -12,6 +12,7 @@ import {
   RAINTREE_DATA_BYTES_MAX,
   type RainTreeMessage,
 } from "./message.ts";
+import type { ReceiptKind, ReceiptOutcome } from "./receipts.ts";
 import type { RecentMessage } from "./recent_messages.ts";
 import { type LayerOptions, Reliability, type ReliabilityOptions } from "./reliability.ts";
 import type { Ring } from "./ring.ts";
@@ -49,7 +50,7 @@ export interface RainTreeRouterOptions {
 /** What the layers of a {@link RainTreeRouter} need beside it. */
 export type RainTreeLayers =
   & LayerOptions
-  & Pick<ReliabilityOptions, "clock" | "random" | "control" | "connected" | "onSilence">;
+  & Pick<ReliabilityOptions, "clock" | "random" | "control" | "connected" | "onSilence" | "network" | "key">;
 
 /** What a router did so far; plain numbers, read when scraped. */
 export interface RainTreeStats {
@@ -165,23 +166,37 @@ export class RainTreeRouter {
    * @throws {P2pError} (as a rejection) `raintree_closed`, `raintree_not_staked`, `raintree_too_large`, or what decoding the envelope throws.
    */
   async broadcast(data: Uint8Array): Promise<void> {
-    this.#checkOutgoing(data);
-    if (this.#index < 0) {
-      throw new P2pError("raintree_not_staked", `Node ${this.#self} is not staked at height ${this.#ring.height}`, {
-        hint: "Name it in the genesis file, or have the peerstore provider name it and send ConsensusNewHeightEvent",
-      });
+    await this.#originate(this.#outgoing(data), data);
+  }
+
+  /**
+   * The same, and asks who got it. Resolves when all have confirmed or are known to be dead, or `budgetMs` milliseconds from now with what is known then. What a receipt is worth:
+   * see {@link Receipts}.
+   *
+   * @throws {P2pError} (as a rejection) what {@link broadcast} throws, `receipt_needs_exact` (classic messages hand over no segments), `receipt_no_layers`,
+   * `receipt_ring_too_large` (signatures of more than 4,096 peers).
+   */
+  async broadcastConfirmed(data: Uint8Array, budgetMs: number, confirm: ReceiptKind): Promise<ReceiptOutcome> {
+    const nonce = this.#outgoing(data);
+    if (this.#mode !== "exact") {
+      throw new P2pError("receipt_needs_exact", "There are no receipts in classic mode", { hint: "Set mode to exact" });
     }
-    const { nonce } = decodeEnvelope(data);
-    this.#nonces.raise(nonce, this.#ring.size);
-    const message = this.#keep(nonce, data);
-    this.reliability?.got(message, "own");
-    await this.#spread.whole(() => {
-      if (this.#mode === "exact") this.#spread.segment(this.#ring, this.#index, this.#selfBytes, 0, message);
-      else this.#spread.levels(this.#ring, this.#index, this.#levels, message);
-      if (this.#redundancy === 0) return;
-      const chosen = () => this.#redundancy === 1 || this.#random!.next() < this.#redundancy;
-      this.#spread.toAll(this.#ring, this.#index, message, chosen);
+    if (this.reliability === undefined) throw new P2pError("receipt_no_layers", "The router was made without layers");
+    const { receipts } = this.reliability;
+    const { promise, resolve } = Promise.withResolvers<ReceiptOutcome>();
+    receipts.begin(nonce, {
+      parent: undefined,
+      budgetMs,
+      signedPayload: confirm === "signed" ? data : undefined,
+      ring: this.#ring,
+      index: this.#index,
+      until: this.#selfBytes,
+      onDone: resolve,
     });
+    const sent = this.#originate(nonce, data, confirm);
+    receipts.served(nonce);
+    await sent;
+    return await promise;
   }
 
   /**
@@ -204,7 +219,7 @@ export class RainTreeRouter {
     try {
       head = decodeRainTreeMessage(bytes, { dataBytesMax: this.#dataBytesMax });
       envelope = decodeEnvelope(head.data, this.#typeUrls);
-      if (head.until !== undefined) this.#serveSegment(envelope.nonce, head.until, head.data, from);
+      if (head.until !== undefined) this.#serveSegment(envelope.nonce, head.until, head, from);
       else if (head.level > 0) this.#serveLevel(envelope.nonce, head.level, head.data);
     } catch (caught) {
       this.#counts.rejected++;
@@ -236,12 +251,37 @@ export class RainTreeRouter {
     this.#channel.close();
   }
 
+  /** What may be broadcast now: returns its nonce. */
+  #outgoing(data: Uint8Array): bigint {
+    this.#checkOutgoing(data);
+    if (this.#index < 0) {
+      throw new P2pError("raintree_not_staked", `Node ${this.#self} is not staked at height ${this.#ring.height}`, {
+        hint: "Name it in the genesis file, or have the peerstore provider name it and send ConsensusNewHeightEvent",
+      });
+    }
+    return decodeEnvelope(data).nonce;
+  }
+
+  #originate(nonce: bigint, data: Uint8Array, confirm?: ReceiptKind): Promise<void> {
+    const ring = this.#ring;
+    const index = this.#index;
+    this.#nonces.raise(nonce, ring.size);
+    const message = this.#keep(nonce, data);
+    this.reliability?.got(message, "own");
+    return this.#spread.whole(() => {
+      if (this.#mode === "exact") this.#spread.segment(ring, index, this.#selfBytes, 0, message, confirm);
+      else this.#spread.levels(ring, index, this.#levels, message);
+      if (this.#redundancy === 0) return;
+      this.#spread.toAll(ring, index, message, () => this.#redundancy === 1 || this.#random!.next() < this.#redundancy);
+    });
+  }
+
   #offsets(): number[] {
     if (this.#index < 0) return [];
     return this.#mode === "exact" ? exactOffsets(this.#ring.size) : classicOffsets(this.#ring.size);
   }
 
-  #serveSegment(nonce: bigint, until: Uint8Array, data: Uint8Array, from: Address): void {
+  #serveSegment(nonce: bigint, until: Uint8Array, head: RainTreeMessage, from: Address): void {
     if (this.#index < 0) return;
     const ring = this.#ring;
     const sender = ring.indexOf(from);
@@ -253,14 +293,27 @@ export class RainTreeRouter {
         `Message of ${from} hands over a segment that holds ${from} itself`,
       );
     }
+    const confirm = this.#confirmLater(nonce, until, head, from);
     // A duty is the segment, not the nonce: otherwise whoever hands over a shorter one first takes the rest out of the broadcast.
     const served = this.#nonces.raise(nonce, size);
-    if (served >= size) {
-      this.#counts.suppressed++;
-      return;
-    }
-    if (size === 1) return;
-    this.#spread.segment(ring, this.#index, until, served, this.#keep(nonce, data));
+    if (served >= size) this.#counts.suppressed++;
+    else if (size > 1) this.#spread.segment(ring, this.#index, until, served, this.#keep(nonce, head.data), confirm);
+    if (confirm !== undefined) this.reliability!.receipts.served(nonce);
+  }
+
+  /** Takes the question down whether the segment got the message; also if it is served already, as for another parent. */
+  #confirmLater(nonce: bigint, until: Uint8Array, head: RainTreeMessage, from: Address): ReceiptKind | undefined {
+    const { receiptMs = 0, signed = false, data } = head;
+    if (receiptMs === 0 || this.reliability === undefined) return undefined;
+    this.reliability.receipts.begin(nonce, {
+      parent: from,
+      budgetMs: receiptMs,
+      signedPayload: signed ? data : undefined,
+      ring: this.#ring,
+      index: this.#index,
+      until,
+    });
+    return signed ? "signed" : "claims";
   }
 
   #serveLevel(nonce: bigint, level: number, data: Uint8Array): void {

@@ -18,6 +18,9 @@ export interface ReceiptOutcome {
   readonly elapsedMs: number;
 }
 
+/** What a receipt is worth: the word of the nodes between, or a signature of everybody. See {@link Receipts}. */
+export type ReceiptKind = "claims" | "signed";
+
 /** What a node is to confirm. */
 export interface ReceiptDuty {
   /** Who handed it over; `undefined` at the originator. */

@@ -8,6 +8,8 @@ import { type ControlMessage, decodeControlMessage } from "./control_message.ts"
 import { type ControlCounts, ControlOutbox } from "./control_outbox.ts";
 import { FailureDetector, type PeerState } from "./failure_detector.ts";
 import { Igyw } from "./igyw.ts";
+import type { NodeKey } from "../identity/node_key.ts";
+import { Receipts } from "./receipts.ts";
 import { type RecentMessage, RecentMessages } from "./recent_messages.ts";
 import { Repair } from "./repair.ts";
 import type { Ring } from "./ring.ts";
@@ -50,6 +52,10 @@ export interface ReliabilityOptions extends LayerOptions {
   connected: () => Iterable<Address>;
   /** Whether a peer knows only Pocket V1: it understands nothing of all this. */
   isV1: (peer: Address) => boolean;
+  /** Chain ID: part of what is signed in a receipt. */
+  network: string;
+  /** What this node signs receipts with. @default {it does not} */
+  key?: NodeKey;
   /** Whether a broadcast arrived here before. */
   has(nonce: bigint): boolean;
   /** Somebody kept silent: hand it to the next in turn. */
@@ -93,6 +99,9 @@ export class Reliability {
   readonly #recent: RecentMessages;
   readonly #repair: Repair | undefined;
   readonly #igyw: Igyw | undefined;
+  readonly #receipts: Receipts;
+  /** Whether any layer serves from the store. */
+  readonly #keeps: boolean;
   /** When a peer was asked for a sign of life, to measure the round trip. */
   readonly #probedAt = new Map<Address, number>();
   readonly #own = { silences: 0, adjusted: 0, repaired: 0, controlReads: 0 };
@@ -152,6 +161,10 @@ export class Reliability {
     if (igyw) {
       this.#igyw = new Igyw({ clock, self, ring, sink, recent: this.#recent, has, isDead, deliver });
     }
+    const { network, key } = options;
+    this.#keeps = acks || repair || igyw;
+    const roundTripMs = (peer: Address) => this.#ledger.roundTripMs(peer);
+    this.#receipts = new Receipts({ clock, sink, roundTripMs, isDead, onMisbehaviour, network, key });
     control.handle((bytes, from) => this.#receive(bytes, from));
   }
 
@@ -172,7 +185,7 @@ export class Reliability {
 
   /** Keeps a copy of a broadcast, or finds the one kept. On the hot path. */
   keep(nonce: bigint, data: Uint8Array): RecentMessage {
-    return this.#recent.add(nonce, data);
+    return this.#keeps ? this.#recent.add(nonce, data) : { nonce, atMs: 0, sequence: 0, data };
   }
 
   /** A broadcast is new here: others may lack it. On the hot path. */
@@ -185,6 +198,18 @@ export class Reliability {
   owed(to: Address, handover: Handover): number | undefined {
     if (!this.#acks || (handover.tries > 0 && !this.#replacementsAck)) return undefined;
     return this.#ledger.sent(to, handover);
+  }
+
+  /** The receipts of this node's broadcasts and of what it was handed. */
+  get receipts(): Receipts {
+    return this.#receipts;
+  }
+
+  /** A hand-over is about to be sent that is to be confirmed: how long the target may take for it, milliseconds; 0 if there is no time left. */
+  asked({ ring, target, message }: Handover, until: Uint8Array): number {
+    const child = ring.at(target);
+    this.#receipts.handedOver(message.nonce, child, until);
+    return this.#receipts.childBudgetMs(message.nonce, child);
   }
 
   /** Acknowledges message `seq` of a peer. On the hot path. */
@@ -233,6 +258,7 @@ export class Reliability {
     this.#detector?.close();
     this.#repair?.close();
     this.#igyw?.close();
+    this.#receipts.close();
     this.#outbox.close();
     this.#options.control.close();
   }
@@ -256,6 +282,7 @@ export class Reliability {
       const others = this.#igyw?.wanted(from, message.wants) ?? message.wants;
       if (others.length > 0) this.#repair?.wanted(from, others);
     }
+    for (const receipt of message.receipts) this.#receipts.confirmed(from, receipt);
     if (message.denials.length > 0) this.#igyw?.denied(from, message.denials);
   }
 
@@ -274,13 +301,16 @@ export class Reliability {
       this.#options.onSilence?.(peer);
     }
     this.#repair?.contest(handover.message.nonce);
-    if (handover.tries >= this.#adjustLimit) return;
-    this.#own.adjusted++;
-    this.#options.adjust(handover);
+    if (handover.tries < this.#adjustLimit) {
+      this.#own.adjusted++;
+      this.#options.adjust(handover);
+    }
+    if (handover.confirm !== undefined) this.#receipts.adjusted(handover.message.nonce, peer);
   }
 
   #changed(peer: Address, state: PeerState, before: PeerState): void {
     if (state === "alive" && before !== "alive") this.#repair?.recovered(peer);
+    if (state === "dead") this.#receipts.died(peer);
   }
 
   #send(to: Address, bytes: Uint8Array, dials: boolean): void {

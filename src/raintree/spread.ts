@@ -4,6 +4,7 @@ import type { Address } from "../identity/address.ts";
 import { ACCEPTED, type Channel } from "../router/channel.ts";
 import type { Handover } from "./ack_ledger.ts";
 import { encodeRainTreeMessage, type RainTreeHead } from "./message.ts";
+import type { ReceiptKind } from "./receipts.ts";
 import type { RecentMessage } from "./recent_messages.ts";
 import type { Reliability } from "./reliability.ts";
 import type { Ring } from "./ring.ts";
@@ -41,6 +42,7 @@ export class Spread {
   #ring!: Ring;
   #message!: RecentMessage;
   #data!: Uint8Array;
+  #confirm: ReceiptKind | undefined;
   /** Where the sends that find no room at once are remembered, while somebody wants to know. */
   #waiting: Promise<void>[] | undefined;
 
@@ -51,11 +53,19 @@ export class Spread {
     this.#isV1 = options.isV1;
   }
 
-  /** Serves a segment that the node at `index` answers for, but for its first `served` nodes, whom it has served before. */
-  segment(ring: Ring, index: number, until: Uint8Array, served: number, message: RecentMessage): void {
+  /** Serves a segment that the node at `index` answers for, but for its first `served` nodes, whom it has served before. `confirm`: what the targets are asked to confirm. */
+  segment(
+    ring: Ring,
+    index: number,
+    until: Uint8Array,
+    served: number,
+    message: RecentMessage,
+    confirm?: ReceiptKind,
+  ): void {
     this.#ring = ring;
     this.#message = message;
     this.#data = message.data;
+    this.#confirm = confirm;
     if (served > 1) return this.#handOver(ring.indexAt(index, served), until);
     const { offsets, sizes } = this.#patternOf(ring);
     if (sizes.has(ring.segmentSize(index, until))) visitHandovers(ring, index, until, this.#handOver);
@@ -106,12 +116,12 @@ export class Spread {
 
   /** A target kept silent: what it was handed goes to the next node. */
   adjust(handover: Handover): void {
-    const { ring, target, until, message, tries } = handover;
+    const { ring, target, until } = handover;
     if (this.#closed) return;
     if (until === undefined) return this.#adjustLevel(handover);
     // A V1 node found out late acknowledges nothing, and the rest of its segment is handed over already.
     if (this.#isV1(ring.at(target)) || ring.segmentSize(target, until) === 1) return;
-    this.#handOverIn(ring, ring.indexAt(target, 1), until, message, tries + 1);
+    this.#handOverTo({ ...handover, target: ring.indexAt(target, 1), tries: handover.tries + 1 }, until);
   }
 
   /** Sends one message. */
@@ -126,15 +136,21 @@ export class Spread {
   }
 
   readonly #handOver = (target: number, until: Uint8Array): void => {
-    this.#handOverIn(this.#ring, target, until, this.#message, 0);
+    const confirm = this.#confirm;
+    this.#handOverTo(
+      { ring: this.#ring, target, until, level: 0, message: this.#message, tries: 0, confirm },
+      until,
+    );
   };
 
   /**
    * Hands a segment to its head, or to the first behind it that can answer for it. A V1 node cannot, and a suspect is not trusted to: they get the
    * message for themselves. The dead get nothing until they are heard of.
    */
-  #handOverIn(ring: Ring, target: number, until: Uint8Array, message: RecentMessage, tries: number): void {
+  #handOverTo(handover: Handover, until: Uint8Array): void {
+    const { ring, message } = handover;
     const reliability = this.#options.reliability();
+    let { target } = handover;
     for (;;) {
       const to = ring.at(target);
       const isV1 = this.#isV1(to);
@@ -143,29 +159,30 @@ export class Spread {
       const last = ring.segmentSize(target, until) === 1;
       const next = ring.indexAt(target, 1);
       if (isV1) this.#sendNow(to, this.#encode({ level: 0 }, message));
-      else if (state === "suspect") this.#handSegment(ring, target, last ? until : ring.bytesAt(next), message, tries);
+      else if (state === "suspect") this.#handSegment({ ...handover, target }, last ? until : ring.bytesAt(next));
       if (last) return;
       target = next;
     }
-    this.#handSegment(ring, target, until, message, tries);
+    this.#handSegment(target === handover.target ? handover : { ...handover, target }, until);
   }
 
-  #handSegment(ring: Ring, target: number, until: Uint8Array, message: RecentMessage, tries: number): void {
+  #handSegment(handover: Handover, until: Uint8Array): void {
+    const { ring, target, message, confirm } = handover;
     const to = ring.at(target);
-    const seq = this.#options.reliability()?.owed(to, { ring, target, until, level: 0, message, tries });
-    const sent = this.transmit(to, this.#encode({ level: 0, until, seq }, message));
-    if (sent !== ACCEPTED) this.#wait(this.#handOverLater(sent, ring, target, until, message, tries));
+    const reliability = this.#options.reliability();
+    const given = until === handover.until ? handover : { ...handover, until };
+    const seq = reliability?.owed(to, given);
+    const receiptMs = confirm === undefined ? 0 : reliability?.asked(given, until);
+    const sent = this.transmit(
+      to,
+      this.#encode({ level: 0, until, seq, receiptMs, signed: confirm === "signed" }, message),
+    );
+    if (sent !== ACCEPTED) this.#wait(this.#handOverLater(sent, given, until));
   }
 
   /** The slow path: a peer that had to be dialled first may turn out to be a V1 node, which has taken the message for a leaf's. */
-  async #handOverLater(
-    sent: Promise<void>,
-    ring: Ring,
-    target: number,
-    until: Uint8Array,
-    message: RecentMessage,
-    tries: number,
-  ): Promise<void> {
+  async #handOverLater(sent: Promise<void>, handover: Handover, until: Uint8Array): Promise<void> {
+    const { ring, target } = handover;
     const to = ring.at(target);
     try {
       await sent;
@@ -173,7 +190,7 @@ export class Spread {
       return this.#unsent(to, caught);
     }
     if (this.#closed || !this.#isV1(to) || ring.segmentSize(target, until) === 1) return;
-    this.#handOverIn(ring, ring.indexAt(target, 1), until, message, tries);
+    this.#handOverTo({ ...handover, target: ring.indexAt(target, 1) }, until);
   }
 
   readonly #sendLevel = (target: number, level: number): void => {
@@ -183,7 +200,7 @@ export class Spread {
   #sendLevelIn(ring: Ring, target: number, level: number, message: RecentMessage, tries: number): void {
     const to = ring.at(target);
     const reliability = this.#options.reliability();
-    const handover = { ring, target, until: undefined, level, message, tries };
+    const handover = { ring, target, until: undefined, level, message, tries, confirm: undefined };
     if (reliability?.stateOf(to) === "dead") return this.#adjustLevel(handover);
     const seq = this.#isV1(to) ? undefined : reliability?.owed(to, handover);
     this.#sendNow(to, this.#encode({ level, seq, copy: level === 0 }, message));
@@ -208,13 +225,14 @@ export class Spread {
     this.#waiting?.push(handled);
   }
 
-  #encode({ level, until, seq, copy }: RainTreeHead, message: RecentMessage): Uint8Array {
+  #encode(head: RainTreeHead, message: RecentMessage): Uint8Array {
     // The data of a kept message is cut out for who asks: once for all targets.
     if (message !== this.#message) {
       this.#message = message;
       this.#data = message.data;
     }
-    return encodeRainTreeMessage({ level, data: this.#data, until, seq, copy }, this.#slab);
+    const { level, until, seq, receiptMs, signed, copy } = head;
+    return encodeRainTreeMessage({ level, data: this.#data, until, seq, receiptMs, signed, copy }, this.#slab);
   }
 
   /** What a failed send means; a full channel says nothing of the peer. */
