@@ -71,6 +71,8 @@ export interface SimRunOutcome {
   readonly payloads: number;
   /** Payload messages sent for each delivery due to a live node, liars included: 1 is the least that reaches everyone. */
   readonly copiesPerLive: number;
+  /** Of those, the ones sent to live nodes: what is beyond 1 is a copy that nobody needed, or was lost on the way. */
+  readonly receivedPerLive: number;
   /** Bytes of control frames sent for each live node and broadcast. */
   readonly controlBytesPerLive: number;
   /** SHA-256 of the trace of the whole run, 64 hex digits. */
@@ -142,6 +144,7 @@ export async function runSimulation(options: SimRunOptions): Promise<SimRunOutco
     depth: Math.max(0, ...results.map(deepest)),
     payloads: wires.payloads,
     copiesPerLive: wires.payloads / Math.max(1, (live - 1) * broadcasts),
+    receivedPerLive: wires.toLive / Math.max(1, (live - 1) * broadcasts),
     controlBytesPerLive: wires.controlBytes / live / broadcasts,
     digest: cluster.network.trace.digest(),
   };
@@ -187,12 +190,16 @@ class WireCount {
   /** Whether the broadcast has begun. */
   counting = false;
   payloads = 0;
+  /** Of these, sent to nodes that are not switched off. */
+  toLive = 0;
   controlBytes = 0;
 
-  readonly tap = (from: SimHost, _to: SimHost, channel: number, flags: number, body: Uint8Array): void => {
+  readonly tap = (from: SimHost, to: SimHost, channel: number, flags: number, body: Uint8Array): void => {
     if (!this.counting) return;
     if (channel === CHANNELS.raintree.id) {
-      if ((flags & MORE) === 0 && from.muted.size === 0) this.payloads++;
+      if ((flags & MORE) !== 0 || from.muted.size > 0) return;
+      this.payloads++;
+      if (to.crashed === undefined) this.toLive++;
     } else if (channel === CHANNELS.control.id) {
       const length = varintLength(channel) + 1 + body.length;
       this.controlBytes += varintLength(length) + length;

@@ -1,0 +1,51 @@
+import { runSimulation, type SimRunOptions } from "../../../src/sim/sim_run.ts";
+import { type Bar, EVERYONE, measuresOf, type SimCase } from "./case.ts";
+
+function unreliable(name: string, options: SimRunOptions, bars: readonly Bar[], few?: number): SimCase {
+  return {
+    name: `${name} N=${options.nodes}`,
+    seeds: 100,
+    quick: few,
+    bars: [...EVERYONE, ...bars],
+    async run(seed) {
+      const outcome = await runSimulation({ ...options, seed });
+      const measures = measuresOf(outcome);
+      const [{ from, arrivalsMs }] = outcome.broadcasts;
+      const [dead, liars] = [new Set(outcome.dead), new Set(outcome.liars)];
+      const late =
+        arrivalsMs.filter((at, position) =>
+          position !== from && !dead.has(position) && !liars.has(position) && !(at !== null && at <= 2000)
+        ).length;
+      return { ...measures, lateShare: late / (measures.reached + measures.missed) };
+    },
+  };
+}
+
+/** Seeds in every `deno test`. */
+function quick(nodes: number): number | undefined {
+  return nodes === 27 ? 3 : nodes === 100 ? 1 : undefined;
+}
+
+/** A share of the nodes is off and nobody knows it. */
+export const DEAD: readonly SimCase[] = [0.01, 0.1, 0.33].flatMap((dead) =>
+  [27, 81, 100, 200, 500, 1000].map((nodes) => {
+    const inTime: Bar[] = nodes === 1000 && dead === 0.33 ? [{ measure: "lastMs", of: "p99", most: 3000 }] : [];
+    const bars: Bar[] = [{ measure: "copiesPerLive", of: "mean", most: 1.6 }, ...inTime];
+    return unreliable(`${Math.round(100 * dead)}% dead`, { nodes, dead }, bars, dead < 0.1 ? undefined : quick(nodes));
+  })
+);
+
+/** A share of the nodes acknowledges and never forwards. */
+export const LIARS: readonly SimCase[] = [0.1, 0.33].flatMap((liars) =>
+  [100, 1000].map((nodes) =>
+    unreliable(`${Math.round(100 * liars)}% liars`, { nodes, liars }, [
+      { measure: "lateShare", of: "mean", most: 0.0001 },
+      { measure: "copiesPerLive", of: "mean", most: 1.5 },
+    ], quick(nodes))
+  )
+);
+
+/** Every link loses one message in twenty. */
+export const LOSS: readonly SimCase[] = [27, 100, 500].map((nodes) =>
+  unreliable("5% loss", { nodes, loss: 0.05 }, [], quick(nodes))
+);
