@@ -233,7 +233,7 @@ export class Reliability {
   up(peer: Address): void {
     if (this.#closed) return;
     this.#detector?.heard(peer);
-    if (!this.#options.ring().has(peer)) return;
+    if (!this.#options.ring().has(peer) || this.#options.isV1(peer)) return;
     if (this.#acks) {
       this.#probedAt.set(peer, this.#clock.now());
       this.#outbox.probe(peer);
@@ -314,7 +314,8 @@ export class Reliability {
   }
 
   #send(to: Address, bytes: Uint8Array, dials: boolean): void {
-    const { control } = this.#options;
+    const { control, isV1 } = this.#options;
+    if (isV1(to)) return;
     // What could not be said is repeated by whoever needs it; the channel counts it.
     if (dials) control.send(to, bytes).catch((caught) => this.#unsaid(to, asP2pError("control_unsent", caught)));
     else control.trySend(to, bytes);
