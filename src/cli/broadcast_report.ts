@@ -1,41 +1,60 @@
 import type { ExpectedTraffic } from "../raintree/expectations.ts";
 import type { TreeMode } from "../raintree/tree.ts";
-import type { BroadcastObservation, ObservedNode } from "./broadcast_run.ts";
-import { counted } from "./terminal.ts";
+import { type Assertion, assertionsOf } from "./assertions.ts";
+import type { BroadcastObservation } from "./broadcast_run.ts";
+import { faultAssertionsOf } from "./fault_assertions.ts";
+import type { Fate } from "./local_network.ts";
 
-/** One thing that had to hold. */
-export interface Assertion {
-  /** What, as a sentence; stable. */
-  readonly name: string;
-  /** Whether it held. */
-  readonly ok: boolean;
-  /** The numbers behind it. */
-  readonly detail: string;
-}
-
-/** What `--json` prints; other programs rely on it (issue 3, section 8). */
+/** What `--json` prints; other programs rely on it (issue 3, section 8; issue 4, section 5). */
 export interface BroadcastReport {
   /** How many took part. */
   readonly validators: number;
+  /** How many of them were neither killed nor frozen. */
+  readonly live: number;
+  /** How many were killed in the middle. */
+  readonly killed: number;
+  /** How many were frozen in the middle, until the live ones had everything. */
+  readonly stalled: number;
+  /** Whether each was a process of its own. */
+  readonly processes: boolean;
   /** How broadcasts spread. */
   readonly mode: TreeMode;
-  /** Broadcasts in all. */
+  /** Broadcasts in all; live validators make them. */
   readonly broadcasts: number;
-  /** Deliveries expected: in classic mode the published formula leaves nodes out at many sizes. */
+  /** Deliveries expected at live validators: in classic mode the published formula leaves nodes out at many sizes. */
   readonly expected: number;
   /** Of these, how many there were. */
   readonly delivered: number;
-  /** Share of all other validators that a broadcast reached, 0 to 1, over all broadcasts; 1 where there are no others. */
+  /** Share of all other live validators that a broadcast reached, 0 to 1, over all broadcasts; 1 where there are no others. */
   readonly coverage: number;
-  /** Milliseconds from a broadcast to its last delivery; `null` where no broadcast was completed. */
+  /** Milliseconds from a broadcast to its last delivery at a live validator; `null` where no broadcast was completed. */
   readonly timeToAllMs: { readonly p50: number | null; readonly p99: number | null };
-  /** In ring order. */
+  /** What came of the faults; `null` without any. */
+  readonly faults: {
+    /** Broadcasts that had not reached everyone when it happened. */
+    readonly underWay: number;
+    /** Broadcasts made at once after it, before anybody could know. */
+    readonly unaware: number;
+    /** Milliseconds that the frozen ones were frozen; `null` without any, or if they did not go on before the end. */
+    readonly frozenMs: number | null;
+    /** Deliveries expected at the frozen ones, before and after. */
+    readonly expectedStalled: number;
+    /** Of these, how many there were in the end. */
+    readonly deliveredStalled: number;
+    /** Milliseconds from when they went on until they had everything; `null` if there are none, or they have not. */
+    readonly recoveredMs: number | null;
+  } | null;
+  /** In ring order. Expected reads and writes are those of a network without faults. */
   readonly nodes: readonly {
     readonly address: string;
     readonly reads: number;
     readonly writes: number;
     readonly expectedReads: number;
     readonly expectedWrites: number;
+    /** What became of it; what it did is known until it was killed. */
+    readonly fate: Fate;
+    /** Broadcasts that were to reach it and have not. */
+    readonly missed: number;
   }[];
   /** All that was checked. */
   readonly assertions: readonly Assertion[];
@@ -43,40 +62,36 @@ export interface BroadcastReport {
   readonly ok: boolean;
 }
 
-/** Positions named in a detail; the rest is counted. */
-const NAMED_MAX = 5;
-
 /** Compares what a network did with what it was to do. */
 export function assess(observed: BroadcastObservation, expected: ExpectedTraffic): BroadcastReport {
-  const { mode, originators, nodes, delivered, timesToAllMs } = observed;
-  const n = nodes.length;
-  const deliveries = expected.deliveries.reduce((sum, count) => sum + count, 0);
-  const assertions = [
-    peersAssertion(nodes),
-    routinesAssertion(nodes),
-    deliveriesAssertion(observed, deliveries),
-    payloadsAssertion(observed),
-    countsAssertion("reads", nodes, expected.reads),
-    countsAssertion("writes", nodes, expected.writes),
-    lossesAssertion(observed),
-    quietAssertion(observed),
-    stopAssertion(observed),
-  ];
-  const others = originators.length * (n - 1);
+  const { mode, processes, originators, nodes, delivered, timesToAllMs } = observed;
+  const count = (fate: Fate) => nodes.filter((node) => node.fate === fate).length;
+  const [live, killed, stalled] = [count("live"), count("killed"), count("stalled")];
+  const assertions = observed.faults === undefined
+    ? assertionsOf(observed, expected)
+    : faultAssertionsOf(observed, observed.faults);
+  const others = originators.length * (live - 1);
   return {
-    validators: n,
+    validators: nodes.length,
+    live,
+    killed,
+    stalled,
+    processes,
     mode,
     broadcasts: originators.length,
-    expected: deliveries,
+    expected: observed.expected,
     delivered,
     coverage: others === 0 ? 1 : delivered / others,
     timeToAllMs: { p50: percentile(timesToAllMs, 0.5), p99: percentile(timesToAllMs, 0.99) },
-    nodes: nodes.map(({ address, reads, writes }, position) => ({
+    faults: reportFaults(observed, stalled > 0),
+    nodes: nodes.map(({ address, reads, writes, fate, missed }, position) => ({
       address,
       reads,
       writes,
       expectedReads: expected.reads[position],
       expectedWrites: expected.writes[position],
+      fate,
+      missed,
     })),
     assertions,
     ok: assertions.every(({ ok }) => ok),
@@ -87,118 +102,18 @@ export function assess(observed: BroadcastObservation, expected: ExpectedTraffic
 export function percentile(values: readonly number[], share: number): number | null {
   if (values.length === 0) return null;
   const sorted = [...values].sort((a, b) => a - b);
-  return Math.round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] * 1000) / 1000;
+  return toMicroseconds(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]);
 }
 
-function peersAssertion(nodes: readonly ObservedNode[]): Assertion {
-  const wrong = positionsWhere(
-    nodes,
-    ({ peers, expectedPeers, missing }) => peers !== expectedPeers || missing.length > 0,
-  );
-  return {
-    name: "every validator is connected with its tree targets and nobody else",
-    ok: wrong.length === 0,
-    detail: wrong.length === 0
-      ? `${counted(nodes[0].expectedPeers, "peer")} each`
-      : [named(wrong, (i) => sayPeers(nodes[i])), dialError(nodes)].filter(Boolean).join("; "),
-  };
+function reportFaults(observed: BroadcastObservation, stalled: boolean): BroadcastReport["faults"] {
+  if (observed.faults === undefined) return null;
+  const { underWay, unaware, frozenMs, recoveredMs } = observed.faults;
+  const { expectedStalled, deliveredStalled } = observed;
+  const time = (ms: number | undefined) => ms === undefined || !stalled ? null : toMicroseconds(ms);
+  const times = { frozenMs: time(frozenMs), recoveredMs: time(recoveredMs) };
+  return { underWay, unaware, expectedStalled, deliveredStalled, ...times };
 }
 
-function sayPeers({ peers, expectedPeers }: ObservedNode): string {
-  return peers === expectedPeers ? `has ${peers}, but not the right ones` : `has ${peers} instead of ${expectedPeers}`;
-}
-
-/** What the first missing connection that was dialled failed with. */
-function dialError(nodes: readonly ObservedNode[]): string | undefined {
-  const [failure] = nodes.flatMap(({ missing }, position) =>
-    missing.flatMap((peer) =>
-      peer.lastError === undefined ? [] : [`position ${position} lacks position ${peer.position}: ${peer.lastError}`]
-    )
-  );
-  return failure;
-}
-
-function routinesAssertion(nodes: readonly ObservedNode[]): Assertion {
-  const expected = ({ expectedPeers }: ObservedNode) => 2 * expectedPeers + 1;
-  const wrong = positionsWhere(nodes, (node) => node.routines !== expected(node));
-  return {
-    name: "every validator runs two routines for each peer and one that listens",
-    ok: wrong.length === 0,
-    detail: wrong.length === 0
-      ? `${counted(expected(nodes[0]), "routine")} each`
-      : named(wrong, (i) => `has ${nodes[i].routines} instead of ${expected(nodes[i])}`),
-  };
-}
-
-function deliveriesAssertion(observed: BroadcastObservation, expected: number): Assertion {
-  const { mode, delivered, surplus, failure } = observed;
-  const once = `${delivered} of ${counted(expected, "delivery", "deliveries")}`;
-  return {
-    name: mode === "exact"
-      ? "every broadcast reached every validator exactly once"
-      : "every broadcast reached exactly once whom the published formula reaches",
-    ok: delivered === expected && surplus === 0,
-    detail: [once, surplus > 0 && `${surplus} that were not expected`, failure?.message].filter(Boolean).join("; "),
-  };
-}
-
-function payloadsAssertion({ corrupted, delivered }: BroadcastObservation): Assertion {
-  return {
-    name: "every payload arrived as it was sent",
-    ok: corrupted === 0,
-    detail: corrupted === 0 ? `${delivered} compared` : `${corrupted} arrived with other bytes`,
-  };
-}
-
-function countsAssertion(what: "reads" | "writes", nodes: readonly ObservedNode[], expected: number[]): Assertion {
-  const wrong = positionsWhere(nodes, (node, position) => node[what] !== expected[position]);
-  const total = nodes.reduce((sum, node) => sum + node[what], 0);
-  return {
-    name: `every validator's network ${what} are those of the expected table`,
-    ok: wrong.length === 0,
-    detail: wrong.length === 0
-      ? counted(total, what.slice(0, -1))
-      : named(wrong, (position) => `has ${nodes[position][what]} instead of ${expected[position]}`),
-  };
-}
-
-function lossesAssertion({ dropped, rejected }: BroadcastObservation): Assertion {
-  return {
-    name: "no message was dropped or refused",
-    ok: dropped + rejected === 0,
-    detail: `${dropped} dropped, ${rejected} refused`,
-  };
-}
-
-function quietAssertion({ quiet, failure }: BroadcastObservation): Assertion {
-  const reason = failure?.message ?? "messages kept coming";
-  return {
-    name: "nothing was under way any more when reads and writes were counted",
-    ok: quiet,
-    detail: quiet ? "every peer answered and no message came with the answers" : reason,
-  };
-}
-
-function stopAssertion({ stop }: BroadcastObservation): Assertion {
-  const { ms, routines, errors } = stop;
-  const took = `${counted(routines, "routine")} left after ${Math.round(ms)} ms`;
-  return {
-    name: "everything stopped and left nothing behind",
-    ok: routines === 0 && errors.length === 0,
-    detail: [took, ...errors.slice(0, NAMED_MAX).map(({ message }) => message)].join("; "),
-  };
-}
-
-function positionsWhere(
-  nodes: readonly ObservedNode[],
-  holds: (node: ObservedNode, position: number) => boolean,
-): number[] {
-  return nodes.flatMap((node, position) => holds(node, position) ? [position] : []);
-}
-
-/** `position 3 has 5, position 4 has 6, and 7 more`. */
-function named(positions: number[], say: (position: number) => string): string {
-  const first = positions.slice(0, NAMED_MAX).map((position) => `position ${position} ${say(position)}`);
-  const rest = positions.length - first.length;
-  return [...first, ...(rest > 0 ? [`and ${rest} more`] : [])].join(", ");
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
 }

@@ -1,19 +1,19 @@
-import { Buffer } from "node:buffer";
 import { abortable, type Clock, deadline, systemClock } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
 import type { ExpectedTraffic } from "../raintree/expectations.ts";
 import type { TreeMode } from "../raintree/tree.ts";
-import type { LocalNetwork, MissingPeer, NetworkStop } from "./local_network.ts";
+import { Deliveries } from "./deliveries.ts";
+import { broadcastsBefore, type FaultObservation, runFaults } from "./fault_run.ts";
+import type { Fate, LocalNetwork, NetworkStop } from "./local_network.ts";
+import type { ValidatorLook } from "./validator_group.ts";
 
 /** The rule that says what a network is expected to do: `expectedTraffic`. */
 export type Expect = (mode: TreeMode, n: number, originators: Iterable<number>) => ExpectedTraffic;
 
 /** Options of {@link runBroadcasts}. */
 export interface BroadcastRunOptions {
-  /** Broadcasts per validator. */
+  /** Broadcasts per live validator. */
   rounds: number;
-  /** Bytes of each payload, from {@link PAYLOAD_BYTES_MIN}. */
-  payloadBytes: number;
   /** What is expected of the network. */
   expect: Expect;
   /** Ends the work with nothing to report. */
@@ -26,62 +26,58 @@ export interface BroadcastRunOptions {
   onProgress?: (text: string) => void;
 }
 
-/** What one validator did. */
-export interface ObservedNode {
+/** What one validator did; of one that was killed, until then. */
+export interface ObservedNode extends ValidatorLook {
   /** Who it is. */
   readonly address: string;
-  /** RainTree messages read from the network. */
-  readonly reads: number;
-  /** RainTree messages written to the network. */
-  readonly writes: number;
-  /** Peers connected at the end. */
-  readonly peers: number;
-  /** Peers that the tree has it connected with. */
-  readonly expectedPeers: number;
-  /** Those of them that it is not connected with. */
-  readonly missing: readonly MissingPeer[];
-  /** Routines at the end. */
-  readonly routines: number;
+  /** What became of it. */
+  readonly fate: Fate;
+  /** Broadcasts that were to reach it and have not. */
+  readonly missed: number;
 }
 
 /** What a network did; {@link assess} compares it with what it was to do. */
 export interface BroadcastObservation {
   /** How broadcasts spread. */
   readonly mode: TreeMode;
+  /** Whether each validator was a process of its own. */
+  readonly processes: boolean;
   /** Who broadcast, by position, in order. */
   readonly originators: readonly number[];
   /** In ring order. */
   readonly nodes: readonly ObservedNode[];
   /** Milliseconds from the first dial until everybody was connected; `undefined` if that did not happen. */
   readonly connectMs: number | undefined;
-  /** Milliseconds from each broadcast to its last delivery, for those that were complete. */
+  /** Milliseconds from each broadcast to its last delivery at a live validator, for those that were complete. */
   readonly timesToAllMs: readonly number[];
-  /** Broadcasts delivered at nodes where they were expected, each once. */
+  /** Deliveries that were expected, at live validators. */
+  readonly expected: number;
+  /** Broadcasts delivered at live nodes where they were expected, each once. */
   readonly delivered: number;
+  /** Deliveries that were expected at validators that were frozen, before it and after they went on. */
+  readonly expectedStalled: number;
+  /** Of these, how many there were. */
+  readonly deliveredStalled: number;
   /** Deliveries where none, or no second one, was expected. */
   readonly surplus: number;
   /** Payloads with other bytes than were sent. */
   readonly corrupted: number;
-  /** Messages that a queue dropped. */
-  readonly dropped: number;
-  /** Messages that a node refused as malformed. */
-  readonly rejected: number;
-  /** Whether nothing was under way any more when the counters were read. */
-  readonly quiet: boolean;
+  /** Whether nothing was under way any more when the counters were read; `undefined` where that cannot be told, because of faults. */
+  readonly quiet: boolean | undefined;
+  /** What came of the faults; `undefined` without any. */
+  readonly faults: Readonly<FaultObservation> | undefined;
   /** How it stopped. */
   readonly stop: NetworkStop;
-  /** Why the work ended early. */
+  /** Why the work ended early, or a broadcast could not be made. */
   readonly failure: Error | undefined;
 }
 
 /** A validator that has not stopped after this time counts as one that never does; hundreds in one process take seconds. */
 const STOP_MS = 30_000;
 
-/** A payload begins with the number of its broadcast. */
-export const PAYLOAD_BYTES_MIN = 4;
-
 /**
- * Broadcasts from every validator in turn, `rounds` times, waits for all deliveries of each, and stops the network.
+ * Broadcasts from every live validator in turn, `rounds` times, waits for all deliveries of each, and stops the network. Where validators are to be killed or frozen,
+ * that happens in the middle.
  *
  * @throws the signal's reason; the network is stopped then as well.
  */
@@ -89,20 +85,30 @@ export async function runBroadcasts(
   network: LocalNetwork,
   options: BroadcastRunOptions,
 ): Promise<BroadcastObservation> {
-  const { rounds, payloadBytes, expect, timeoutMs, clock = systemClock, onProgress = () => {} } = options;
+  const { rounds, expect, timeoutMs, clock = systemClock, onProgress = () => {} } = options;
   await using _ = network;
   using limit = deadline(clock, timeoutMs, "The work", options.signal);
-  const { signal } = limit;
-  const { mode, nodes } = network;
-  const n = nodes.length;
-  const originators = Array.from({ length: n * rounds }, (_, i) => i % n);
+  const signal = AbortSignal.any([limit.signal, network.lost]);
+  const { mode, processes, fates, addresses } = network;
+  const n = addresses.length;
+  const live = network.positionsOf("live");
+  const originators = Array.from({ length: live.length * rounds }, (_, i) => live[i % live.length]);
   const once = expect(mode, n, [0]);
-  const deliveries = new Deliveries(originators, once, payloadBytes, clock);
-  const timesToAllMs: number[] = [];
+  const reached = once.deliveries.map((count) => count > 0);
+  const deliveries = new Deliveries({ originators, reached, fates, clock });
+  const faults: FaultObservation | undefined = network.faulty
+    ? { underWay: 0, unaware: 0, frozenMs: undefined, recoveredMs: undefined }
+    : undefined;
   let connectMs: number | undefined;
-  let quiet = false;
+  let quiet: boolean | undefined = network.faulty ? undefined : false;
   let failure: Error | undefined;
-  network.onMessage = (position, { value }) => deliveries.note(position, value);
+  network.onDelivered = (position, number) => deliveries.note(position, number);
+  let made = 0;
+  const begin = () => {
+    const number = made++;
+    const complete = deliveries.begin();
+    return { complete, sent: network.broadcast(originators[number], number) };
+  };
   try {
     const startMs = clock.now();
     await network.settled(
@@ -110,125 +116,58 @@ export async function runBroadcasts(
       (count) => onProgress(`connecting: ${count} of ${n} validators have all their peers`),
     );
     connectMs = clock.now() - startMs;
-    for (const [number, originator] of originators.entries()) {
-      onProgress(`broadcast ${number + 1} of ${originators.length}`);
-      timesToAllMs.push(
-        await deliveries.of(number, (value) => nodes[originator].broadcast({ typeUrl, value }), signal),
-      );
+    const calm = network.faulty ? broadcastsBefore(originators.length) : originators.length;
+    while (made < calm) {
+      onProgress(`broadcast ${made + 1} of ${originators.length}`);
+      const { sent, complete } = begin();
+      await abortable(Promise.all([sent, complete]), signal);
       // Second copies of the classic tree are still under way; the next broadcast is not to be slowed by them.
-      await network.until(() => network.traffic().reads >= once.messages * (number + 1), signal);
+      if (once.messages >= n) await network.read(once.messages * made, signal);
     }
-    onProgress("waiting for the network to fall silent");
-    quiet = await network.quiet(signal);
+    if (faults !== undefined) {
+      const make = () => {
+        const { sent, complete } = begin();
+        // Handing a message to a peer that is dead or frozen takes its time; the others have it long before.
+        sent.catch((error) => failure ??= asError(error));
+        return complete;
+      };
+      const broadcasts = originators.length - calm;
+      await runFaults(network, deliveries, { observation: faults, make, broadcasts, signal, clock, onProgress });
+    } else {
+      onProgress("waiting for the network to fall silent");
+      quiet = await network.quiet(signal);
+    }
   } catch (caught) {
     options.signal.throwIfAborted();
-    failure = signal.aborted ? tooSlow(timeoutMs) : asError(caught);
+    failure = limit.signal.aborted ? tooSlow(timeoutMs) : asError(caught);
   }
-  const observed = nodes.map((_, position) => observeNode(network, position));
-  const counts = countLosses(network);
+  const early = failure;
+  const looks = await network.look();
+  const nodes = looks.map((look, position) => {
+    return { ...look, address: addresses[position], fate: fates[position], missed: deliveries.missedAt(position) };
+  });
   const stop = await network.stop(STOP_MS);
-  const { delivered, surplus, corrupted } = deliveries;
-  const seen = { delivered, surplus, corrupted, ...counts, quiet };
-  return { mode, originators, nodes: observed, connectMs, timesToAllMs, ...seen, stop, failure };
+  const { expected, delivered, expectedStalled, deliveredStalled, surplus, corrupted } = deliveries;
+  return {
+    mode,
+    processes,
+    originators,
+    nodes,
+    connectMs,
+    timesToAllMs: deliveries.timesToAllMs(),
+    expected,
+    delivered,
+    expectedStalled,
+    deliveredStalled,
+    surplus,
+    corrupted,
+    quiet,
+    faults,
+    stop,
+    failure: early,
+  };
 }
 
 function tooSlow(timeoutMs: number): P2pError {
   return new P2pError("deadline", `not done after ${timeoutMs / 1000} s, --timeout gives it more`);
-}
-
-const typeUrl = "type.googleapis.com/raintree.Payload";
-
-/** Who received what, over all broadcasts, so that what comes late is noticed as well. */
-class Deliveries {
-  delivered = 0;
-  surplus = 0;
-  corrupted = 0;
-  readonly #originators: readonly number[];
-  /** By ring offset from the originator, whether a broadcast is to arrive there. */
-  readonly #isExpected: readonly boolean[];
-  readonly #expectedEach: number;
-  readonly #payload: Uint8Array;
-  readonly #clock: Clock;
-  /** A byte per broadcast and position: whether it was delivered. */
-  readonly #seen: Uint8Array;
-  #made = 0;
-  /** Deliveries of the last broadcast that are still to come. */
-  #missing = 0;
-  #lastMs = 0;
-  #complete = () => {};
-
-  constructor(originators: readonly number[], once: ExpectedTraffic, payloadBytes: number, clock: Clock) {
-    this.#originators = originators;
-    this.#isExpected = once.deliveries.map((count) => count > 0);
-    this.#expectedEach = this.#isExpected.filter(Boolean).length;
-    this.#payload = Uint8Array.from({ length: payloadBytes }, (_, i) => (i * 167 + (i >> 8)) & 0xff);
-    this.#clock = clock;
-    this.#seen = new Uint8Array(originators.length * once.deliveries.length);
-  }
-
-  /** Makes the broadcast of a number and resolves to the milliseconds until its last delivery. */
-  async of(
-    number: number,
-    broadcast: (value: Uint8Array) => void | Promise<void>,
-    signal: AbortSignal,
-  ): Promise<number> {
-    const value = this.#payload.slice();
-    new DataView(value.buffer).setUint32(0, number);
-    this.#made = number + 1;
-    this.#missing = this.#expectedEach;
-    const complete = Promise.withResolvers<void>();
-    this.#complete = complete.resolve;
-    const startMs = this.#lastMs = this.#clock.now();
-    const sent = broadcast(value);
-    if (this.#missing === 0) complete.resolve();
-    await Promise.all([sent, abortable(complete.promise, signal)]);
-    return this.#lastMs - startMs;
-  }
-
-  /** A payload reached the application of the node at `position`. */
-  note(position: number, value: Uint8Array): void {
-    const nowMs = this.#clock.now();
-    const number = value.length < 4 ? -1 : new DataView(value.buffer, value.byteOffset).getUint32(0);
-    const rest = this.#payload.subarray(4);
-    if (number < 0 || number >= this.#made || Buffer.compare(value.subarray(4), rest) !== 0) {
-      this.corrupted++;
-      return;
-    }
-    const n = this.#isExpected.length;
-    const offset = (position - this.#originators[number] + n) % n;
-    if (!this.#isExpected[offset] || this.#seen[number * n + position] !== 0) {
-      this.surplus++;
-      return;
-    }
-    this.#seen[number * n + position] = 1;
-    this.delivered++;
-    if (number !== this.#made - 1) return;
-    this.#lastMs = nowMs;
-    if (--this.#missing === 0) this.#complete();
-  }
-}
-
-function observeNode(network: LocalNetwork, position: number): ObservedNode {
-  const node = network.nodes[position];
-  const traffic = node.started ? node.raintree : { reads: 0, writes: 0 };
-  return {
-    address: node.address,
-    reads: traffic.reads,
-    writes: traffic.writes,
-    peers: node.started ? node.router.connected.length : 0,
-    expectedPeers: network.peersOf(position).size,
-    missing: network.missingPeers(position),
-    routines: node.routines.count,
-  };
-}
-
-function countLosses(network: LocalNetwork): { dropped: number; rejected: number } {
-  let dropped = 0;
-  let rejected = 0;
-  for (const node of network.nodes) {
-    if (!node.started) continue;
-    for (const { count } of node.router.drops()) dropped += count;
-    rejected += node.raintree.rejected;
-  }
-  return { dropped, rejected };
 }

@@ -9,6 +9,8 @@ export interface DrawTreeOptions {
   linesMax?: number;
   /** Characters to a line; a longer list of leaves is cut. @default {80} */
   columns?: number;
+  /** What stands behind the number of a position, at most one character wide. @default {nothing} */
+  mark?: (position: number) => string;
   /** Colours. */
   paint: Palette;
 }
@@ -51,14 +53,14 @@ interface Spread {
  * hops decide which copy was first, then the order of sending.
  */
 export function drawTree(mode: TreeMode, n: number, options: DrawTreeOptions): DrawnTree {
-  const { originator = 0, linesMax = Infinity, columns = 80, paint } = options;
+  const { originator = 0, linesMax = Infinity, columns = 80, mark = () => "", paint } = options;
   const name = (offset: number) => (originator + offset) % n;
   const spread = mode === "exact" ? exactSpread(n, name) : classicSpread(n);
   const root: Head = { offset: 0, duty: spread.rootDuty, copy: false };
   const { complete, copies } = growTree(root, n, spread, linesMax);
   const lines = [`${paint.bold(paint.cyan(String(name(0))))} ${paint.dim("originator")}`];
   const label = ({ offset, copy }: { offset: number; copy: boolean }) =>
-    copy ? paint.yellow(`${name(offset)}=`) : String(name(offset));
+    (copy ? paint.yellow(`${name(offset)}=`) : String(name(offset))) + mark(name(offset));
 
   const drawBelow = ({ below }: Head, indent: string) => {
     if (below === undefined) return;
@@ -71,7 +73,8 @@ export function drawTree(mode: TreeMode, n: number, options: DrawTreeOptions): D
     });
     if (leaves.length === 0) return;
     const room = columns - indent.length - "└─ , ...".length;
-    const fit = Math.max(1, Math.floor(room / (String(n - 1).length + "=, ".length)));
+    const marked = leaves.some(({ offset }) => mark(name(offset)) !== "");
+    const fit = Math.max(1, Math.floor(room / (String(n - 1).length + (marked ? "=†, " : "=, ").length)));
     const names = leaves.slice(0, fit).map(label).join(", ");
     lines.push(`${indent}└─ ${leaves.length > fit ? `${names}, ...` : names}`);
   };

@@ -2,6 +2,7 @@ import type { BroadcastReport } from "./broadcast_report.ts";
 import type { BroadcastObservation } from "./broadcast_run.ts";
 import { drawTree } from "./draw_tree.ts";
 import type { Io } from "./io.ts";
+import type { Fate } from "./local_network.ts";
 import { type Column, counted, type Palette, palette, table } from "./terminal.ts";
 
 /** Options of {@link renderReport}. */
@@ -20,26 +21,54 @@ export function renderReport(
   options: RenderReportOptions,
 ): string {
   const { linesMax, payloadBytes } = options;
-  const { validators, mode, broadcasts } = report;
+  const { validators, mode, broadcasts, processes, faults, nodes } = report;
   const paint = palette(io);
-  const drawn = drawTree(mode, validators, { linesMax, columns: linesMax === Infinity ? Infinity : io.columns, paint });
+  const drawn = drawTree(mode, validators, {
+    originator: nodes.findIndex(({ fate }) => fate === "live"),
+    linesMax,
+    columns: linesMax === Infinity ? Infinity : io.columns,
+    paint,
+    mark: (position) => treeMark(nodes[position].fate, paint),
+  });
   const cut = paint.yellow("Heads with ... send more; --full draws everything\n");
+  const where = processes ? ", each a process of its own" : "";
+  const counts = faults === null
+    ? "Network reads and writes of all broadcasts, each next to the expected count"
+    : "Network reads and writes of all broadcasts, each next to what it is without faults";
   return [
-    `${paint.bold(`RainTree, ${mode} mode: ${counted(validators, "validator")} on real TCP sockets`)}\n`,
+    `${paint.bold(`RainTree, ${mode} mode: ${counted(validators, "validator")} on real TCP sockets${where}`)}\n`,
     `${counted(broadcasts, "broadcast")} of ${counted(payloadBytes, "byte")}, one validator after the other\n`,
+    faults === null ? "" : renderFaults(report),
     `\n${paint.bold("The tree of one broadcast, by ring position")}\n${drawn.text}`,
     drawn.copies ? paint.dim("= marks a second copy: passed on, but not delivered again\n") : "",
+    faults === null
+      ? ""
+      : paint.dim("† marks who was killed, ‖ who was frozen; the tree is the one drawn before that\n"),
     drawn.complete ? "" : cut,
-    `\n${paint.bold("Network reads and writes of all broadcasts, each next to the expected count")}\n`,
+    `\n${paint.bold(counts)}\n`,
     renderNodes(report, observed, linesMax, paint),
     `\n${paint.bold("Totals")}\n${renderTotals(report, observed, paint)}`,
     `\n${paint.bold("Assertions")}\n${renderAssertions(report, paint)}`,
   ].join("");
 }
 
+/** Who was killed and who was frozen, in a sentence. */
+function renderFaults({ nodes, killed, stalled, live }: BroadcastReport): string {
+  const of = (fate: Fate) => nodes.flatMap((node, position) => node.fate === fate ? [position] : []).join(", ");
+  const parts = [
+    killed > 0 && `${killed} killed (${of("killed")})`,
+    stalled > 0 && `${stalled} frozen (${of("stalled")})`,
+  ].filter(Boolean);
+  return `In the middle: ${parts.join(", ")}; ${counted(live, "validator")} left\n`;
+}
+
+function treeMark(fate: Fate, paint: Palette): string {
+  return { live: "", killed: paint.red("†"), stalled: paint.yellow("‖") }[fate];
+}
+
 /** A row per node; of a large network those that differ from the expected table, and the first ones. */
 function renderNodes(
-  { nodes }: BroadcastReport,
+  { nodes, faults }: BroadcastReport,
   observed: BroadcastObservation,
   linesMax: number,
   paint: Palette,
@@ -52,17 +81,23 @@ function renderNodes(
     { title: "writes", align: "right" },
     { title: "expected", align: "right" },
     { title: "peers", align: "right" },
+    ...(faults === null ? [] : [{ title: "missed", align: "right" } as const, { title: "" }]),
   ];
-  const differs = ({ reads, writes, expectedReads, expectedWrites }: BroadcastReport["nodes"][number]) =>
-    reads !== expectedReads || writes !== expectedWrites;
+  // With faults the counts are not asserted: what is worth a look is who was hit, and who missed something.
+  const differs = ({ reads, writes, expectedReads, expectedWrites, fate, missed }: BroadcastReport["nodes"][number]) =>
+    faults === null ? reads !== expectedReads || writes !== expectedWrites : fate !== "live" || missed > 0;
   const positions = nodes.map((_, position) => position);
   const first = positions.filter((position) => differs(nodes[position]));
   const rest = positions.filter((position) => !differs(nodes[position]));
   const shown = [...first, ...rest].slice(0, linesMax).sort((a, b) => a - b);
   const rows = shown.map((position) => {
-    const { address, reads, writes, expectedReads, expectedWrites } = nodes[position];
-    const mark = (is: number, wanted: number) => is === wanted ? String(is) : paint.red(String(is));
+    const { address, reads, writes, expectedReads, expectedWrites, fate, missed } = nodes[position];
+    const mark = (is: number, wanted: number) => is === wanted || faults !== null ? String(is) : paint.red(String(is));
     const short = paint.cyan(`${address.slice(0, 8)}...`);
+    const paintFate = { live: paint.dim, killed: paint.red, stalled: paint.yellow }[fate];
+    const hit = fate === "killed"
+      ? ["-", paintFate("killed")]
+      : [missed > 0 ? paint.red(String(missed)) : missed, paintFate(fate)];
     const { peers } = observed.nodes[position];
     return [
       position,
@@ -71,28 +106,42 @@ function renderNodes(
       expectedReads,
       mark(writes, expectedWrites),
       expectedWrites,
-      peers,
+      fate === "killed" ? "-" : peers,
+      ...(faults === null ? [] : hit),
     ];
   });
   const hidden = nodes.length - shown.length;
   if (hidden === 0) return table(columns, rows);
-  const about = first.length <= linesMax ? ", all as expected" : "";
+  const well = faults === null ? ", all as expected" : ", all live with nothing missed";
+  const about = first.length <= linesMax ? well : "";
   return `${table(columns, rows)}${paint.yellow(`and ${hidden} more${about}; --full lists them\n`)}`;
 }
 
 function renderTotals(report: BroadcastReport, observed: BroadcastObservation, paint: Palette): string {
-  const { validators, broadcasts, expected, delivered, coverage, timeToAllMs } = report;
-  const others = broadcasts * (validators - 1);
+  const { live, broadcasts, expected, delivered, coverage, timeToAllMs, faults } = report;
+  const others = broadcasts * (live - 1);
   const share = `${Math.floor(coverage * 10_000) / 100} %`;
   const holes = expected < others ? `; the published formula leaves out ${others - expected}` : "";
   const mark = delivered === expected ? paint.green : paint.red;
   const rows: [string, string][] = [
-    ["coverage", `${mark(share)}, ${delivered} of ${others} deliveries${holes}`],
+    [
+      "coverage",
+      `${mark(share)}, ${delivered} of ${others} deliveries${faults === null ? "" : " at live validators"}${holes}`,
+    ],
     ["time to all", `p50 ${milliseconds(timeToAllMs.p50)}, p99 ${milliseconds(timeToAllMs.p99)}`],
+    ...(faults?.frozenMs === undefined || faults.frozenMs === null ? [] : [renderRecovery(faults)]),
     ["connected", observed.connectMs === undefined ? paint.red("no") : `in ${milliseconds(observed.connectMs)}`],
     ["stopped", `in ${milliseconds(observed.stop.ms)}`],
   ];
   return rows.map(([what, value]) => `${what.padEnd(13)}${value}\n`).join("");
+}
+
+function renderRecovery(faults: NonNullable<BroadcastReport["faults"]>): [string, string] {
+  const { frozenMs, recoveredMs, expectedStalled, deliveredStalled } = faults;
+  const late = recoveredMs === null
+    ? "not all of it"
+    : `the last of it ${milliseconds(recoveredMs)} after they went on`;
+  return ["frozen", `for ${milliseconds(frozenMs)}, got ${deliveredStalled} of ${expectedStalled} deliveries, ${late}`];
 }
 
 function renderAssertions({ assertions, ok }: BroadcastReport, paint: Palette): string {

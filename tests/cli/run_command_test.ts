@@ -6,8 +6,11 @@ import { LocalNetwork } from "../../src/cli/local_network.ts";
 import { assertLoopback } from "../../src/cli/loopback.ts";
 import { main } from "../../src/cli/main.ts";
 import { assertOpenFiles } from "../../src/cli/open_files.ts";
+import { Payload } from "../../src/cli/payload.ts";
 import { runLocalNetwork, type RunParts } from "../../src/cli/run_command.ts";
+import { ValidatorsHere } from "../../src/cli/validators_here.ts";
 import { isAddress } from "../../src/identity/address.ts";
+import type { Content } from "../../src/module/bus.ts";
 import type { P2PModule } from "../../src/module/p2p_module.ts";
 import { expectedTraffic } from "../../src/raintree/expectations.ts";
 import { fakeIo, type FakeIoOptions } from "./fake_io.ts";
@@ -29,13 +32,26 @@ async function runFaulty(args: string, parts: RunParts) {
   return { code, report, failed };
 }
 
+/** The validators of a network that all run in this thread. */
+function validatorsOf(network: LocalNetwork): ValidatorsHere {
+  const [here] = network.groups;
+  assert(here instanceof ValidatorsHere);
+  return here;
+}
+
 /** Starts a network whose node at `position` makes each broadcast in its own way. */
-function startWith(position: number, broadcast: (node: P2PModule) => P2PModule["broadcast"]): RunParts["start"] {
+function startWith(
+  position: number,
+  broadcast: (node: P2PModule, content: Content) => Promise<void>,
+): RunParts["start"] {
   return async (options) => {
     const network = await LocalNetwork.start(options);
     await network.settled(options.signal); // so that the deadline of a test is all for its fault
-    const node = network.nodes[position];
-    node.broadcast = broadcast(node);
+    const here = validatorsOf(network);
+    const payload = new Payload(options.payloadBytes);
+    const { broadcast: asUsual } = here;
+    here.broadcast = (at, number) =>
+      at === position ? broadcast(here.nodes[at], payload.of(number)) : asUsual.call(here, at, number);
     return network;
   };
 }
@@ -48,8 +64,11 @@ Deno.test("run --json prints the report that other programs rely on, at every si
     const report = JSON.parse(out);
     assertEquals(
       Object.keys(report),
-      "validators mode broadcasts expected delivered coverage timeToAllMs nodes assertions ok".split(" "),
+      ("validators live killed stalled processes mode broadcasts expected delivered coverage timeToAllMs faults nodes " +
+        "assertions ok").split(" "),
     );
+    const { live, killed, stalled, processes, faults } = report;
+    assertEquals([live, killed, stalled, processes, faults], [validators, 0, 0, false, null]);
     const deliveries = validators * (validators - 1);
     assertEquals([report.validators, report.mode, report.broadcasts], [validators, mode, validators]);
     assertEquals([report.expected, report.delivered, report.coverage], [deliveries, deliveries, 1]);
@@ -61,8 +80,17 @@ Deno.test("run --json prints the report that other programs rely on, at every si
     assert(addresses.every(isAddress));
     assertEquals(addresses, addresses.toSorted(), "nodes are not in ring order");
     for (const node of report.nodes) {
-      assertEquals(Object.keys(node), ["address", "reads", "writes", "expectedReads", "expectedWrites"]);
+      assertEquals(Object.keys(node), [
+        "address",
+        "reads",
+        "writes",
+        "expectedReads",
+        "expectedWrites",
+        "fate",
+        "missed",
+      ]);
       assertEquals([node.reads, node.writes], [node.expectedReads, node.expectedWrites]);
+      assertEquals([node.fate, node.missed], ["live", 0]);
     }
     for (const assertion of report.assertions) {
       assertEquals(Object.keys(assertion), ["name", "ok", "detail"]);
@@ -131,10 +159,10 @@ Deno.test("run exits with 1 when a count differs from the expected table, and sh
 });
 
 Deno.test("run exits with 1 when payloads come with other bytes, and stops everything all the same", async () => {
-  const start = startWith(1, (node) => {
-    const { broadcast } = node;
-    return ({ typeUrl, value }) => broadcast.call(node, { typeUrl, value: value.with(-1, value.at(-1)! ^ 1) });
-  });
+  const start = startWith(
+    1,
+    (node, { typeUrl, value }) => node.broadcast({ typeUrl, value: value.with(-1, value.at(-1)! ^ 1) }),
+  );
   const { code, report, failed } = await runFaulty("--validators 3 --timeout 1", { start });
   assertEquals([code, report.expected, report.delivered], [1, 6, 2]);
   assert(failed.includes("every payload arrived as it was sent"), failed.join());
@@ -143,11 +171,8 @@ Deno.test("run exits with 1 when payloads come with other bytes, and stops every
 });
 
 Deno.test("run exits with 1 when a broadcast is delivered twice", async () => {
-  const start = startWith(2, (node) => {
-    const { broadcast } = node;
-    return async (content) => {
-      await Promise.all([broadcast.call(node, content), broadcast.call(node, content)]);
-    };
+  const start = startWith(2, async (node, content) => {
+    await Promise.all([node.broadcast(content), node.broadcast(content)]);
   });
   const { code, report, failed } = await runFaulty("--validators 3", { start });
   assertEquals([code, report.delivered], [1, 6]);
@@ -161,7 +186,7 @@ Deno.test("run exits with 1 when a broadcast is delivered twice", async () => {
 Deno.test("run exits with 1 when a validator is gone, without waiting beyond --timeout", async () => {
   const start: RunParts["start"] = async (options) => {
     const network = await LocalNetwork.start(options);
-    await network.nodes[1].stop();
+    await validatorsOf(network).nodes[1].stop();
     return network;
   };
   const { code, report, failed } = await runFaulty("--validators 3 --timeout 1", { start });
@@ -182,7 +207,10 @@ Deno.test("run ends with the interrupt's reason and everything stopped", async (
     return network;
   };
   assertEquals(await assertRejects(() => runLocalNetwork([], io, { start })), reason);
-  assertEquals(network!.nodes.map((node) => [node.started, node.routines.count]), new Array(9).fill([false, 0]));
+  assertEquals(
+    validatorsOf(network!).nodes.map((node) => [node.started, node.routines.count]),
+    new Array(9).fill([false, 0]),
+  );
   assertEquals(out(), "");
 });
 
@@ -209,6 +237,13 @@ Deno.test("run refuses wrong flags with exit code 2 before anything starts", asy
     ["--payload 3", "from 4 to"],
     ["--payload 5000000", "from 4 to"],
     ["--timeout 0", "from 1 to"],
+    ["--kill 3", "give --validators N too"],
+    ["--stall 1 --processes", "give --validators N too"],
+    ["--validators 9 --kill 9", "9 killed and 0 frozen of 9 validators leave none"],
+    ["--validators 9 --kill 5 --stall 4", "5 killed and 4 frozen of 9 validators leave none"],
+    ["--validators 9 --kill -1", "whole number from 0"],
+    ["--validators 9 --stall some", "whole number from 0"],
+    ["--validators 201 --processes", "with --processes it takes at most 200"],
     ["--json 9", 'Unexpected argument "9"'],
   ];
   for (const [args, message] of cases) {
