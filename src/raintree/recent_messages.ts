@@ -156,6 +156,17 @@ export class RecentMessages {
     return this.#young(sequence, this.#index.at(sequence & this.#mask), nowMs);
   }
 
+  /** The nonces of the messages from number `from` on, in a row, that came at `atMs` or before. */
+  noncesUpTo(from: number, atMs: number): bigint[] {
+    const nonces: bigint[] = [];
+    for (let sequence = Math.max(from, this.#oldest); sequence < this.#next; sequence++) {
+      const place = sequence & this.#mask;
+      if (this.#times[place] > atMs) break;
+      nonces.push(this.#index.at(place));
+    }
+    return nonces;
+  }
+
   /** All messages, oldest first. */
   *values(): Generator<RecentMessage> {
     const nowMs = this.#clock.now();

@@ -4,7 +4,7 @@ import { below, type Random } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
 import type { ControlSink } from "./control_outbox.ts";
 import { Grievances } from "./grievances.ts";
-import { nearestAlive } from "./nearest_alive.ts";
+import { nearestAlive, type RingSide } from "./nearest_alive.ts";
 import type { RecentMessage, RecentMessages } from "./recent_messages.ts";
 import type { Ring } from "./ring.ts";
 import { Served } from "./served.ts";
@@ -34,17 +34,17 @@ export interface RepairOptions {
   deliver(to: Address, message: RecentMessage): void;
   /** A peer broke the rules, and not by accident. */
   onMisbehaviour(from: Address, error: Error): void;
-  /** Time between two digests. Less repairs sooner, and costs frames. @default {100} */
+  /** Time between two digests. Less repairs sooner, and costs frames. @default {50} */
   intervalMs?: number;
-  /** How old a broadcast is before it is offered for the first time: by then the tree should be through. @default {250} */
+  /** How old a broadcast is before it is offered for the first time: by then the tree should be through. @default {300} */
   settleMs?: number;
   /** Least time that the tree has after the first offer before this node asks; see {@link Wanted}. @default {200} */
   graceMs?: number;
-  /** Least time that whoever was asked has; see {@link Wanted}. @default {200} */
+  /** Least time that whoever was asked has; see {@link Wanted}. @default {175} */
   timeoutMs?: number;
   /** Peers that a contested broadcast is offered to in every round. @default {4} */
   fanout?: number;
-  /** Rounds, one an interval, for which a contested broadcast is offered. @default {4} */
+  /** Rounds, one an interval, for which a contested broadcast is offered. @default {6} */
   rounds?: number;
 }
 
@@ -54,6 +54,11 @@ const RECOVERY_MAX = 2048;
 const RECOVERY_MS = 2000;
 /** Contested broadcasts remembered; of more, the oldest is offered no more. */
 const CONTESTED_MAX = 8192;
+/** Contested broadcasts offered in one interval; the others wait for the next. */
+const CONTESTED_BATCH = 512;
+/** More broadcasts than this in an interval are offered to one neighbour, the sides in turns, instead of both: where many come, an offer more is felt. */
+const BUSY = 64;
+const BOTH_SIDES: readonly RingSide[] = [1, -1];
 const TIDY_MS = 5000;
 
 /**
@@ -84,6 +89,7 @@ export class Repair {
   readonly #recoveredAt = new Map<Address, number>();
   /** Number of the first broadcast that was not offered yet. */
   #unoffered: number;
+  #side: RingSide = 1;
   #tidiedMs = 0;
   #cancel: Cancel | undefined;
   #closed = false;
@@ -91,7 +97,7 @@ export class Repair {
   /** What is in `recent` already is not offered. */
   constructor(options: RepairOptions) {
     const { clock, random, sink, recent, isDead, onMisbehaviour, graceMs, timeoutMs } = options;
-    const { intervalMs = 100, settleMs = 250, fanout = 4, rounds = 4 } = options;
+    const { intervalMs = 50, settleMs = 300, fanout = 4, rounds = 6 } = options;
     this.#options = options;
     this.#clock = clock;
     this.#random = random;
@@ -119,10 +125,11 @@ export class Repair {
   }
 
   /** A broadcast was new here and is among the recent ones now. On the hot path. */
-  got(message: RecentMessage, by: "tree" | "repair" | "own"): void {
+  got(message: RecentMessage, by: "tree" | "repair" | "own", from?: Address): void {
     if (this.#closed) return;
-    if (this.#wanted.size > 0 && this.#wanted.arrived(message.nonce, by === "tree") && by === "repair") {
-      this.#contest(message.sequence);
+    if (this.#wanted.size > 0) {
+      const asked = this.#wanted.arrived(message.nonce, by === "tree", from);
+      if (asked && by === "repair") this.#contest(message.sequence);
     }
     if (this.#cancel === undefined) this.#tickLater();
   }
@@ -239,17 +246,12 @@ export class Repair {
 
   #offerSettled(ring: Ring, self: number, connected: Address[], nowMs: number): void {
     const from = Math.max(this.#unoffered, this.#recent.oldest);
-    const nonces: bigint[] = [];
-    let until = from;
-    for (; until < this.#recent.next; until++) {
-      const message = this.#recent.at(until, nowMs);
-      if (message === undefined) continue;
-      if (message.atMs > nowMs - this.#settleMs) break;
-      nonces.push(message.nonce);
-    }
-    this.#unoffered = until;
+    const nonces = this.#recent.noncesUpTo(from, nowMs - this.#settleMs);
     if (nonces.length === 0) return;
-    const peers = this.#neighbours(ring, self);
+    const until = from + nonces.length;
+    this.#unoffered = until;
+    this.#side = this.#side === 1 ? -1 : 1;
+    const peers = this.#neighbours(ring, self, nonces.length > BUSY ? [this.#side] : BOTH_SIDES);
     this.#draw(connected, 1, peers);
     for (const peer of peers) {
       this.#served.offeredRun(peer, from, until);
@@ -263,9 +265,11 @@ export class Repair {
     // Most of them where a connection is; at least one anywhere, so that no group of nodes keeps to itself.
     this.#draw(connected, this.#fanout - 1, peers);
     this.#drawAnywhere(ring, this.#fanout, peers);
-    const neighbours = this.#neighbours(ring, self);
+    const neighbours = this.#neighbours(ring, self, BOTH_SIDES);
+    let left = CONTESTED_BATCH;
     for (const [sequence, rounds] of this.#contested) {
       if (rounds === 0) continue;
+      if (left-- === 0) break;
       this.#contested.set(sequence, rounds - 1);
       if (rounds === 1) this.#contestedOpen--;
       const message = this.#recent.at(sequence, nowMs);
@@ -283,9 +287,9 @@ export class Repair {
     this.#sink.offer(peer, message.nonce);
   }
 
-  #neighbours(ring: Ring, self: number): Set<Address> {
+  #neighbours(ring: Ring, self: number, sides: readonly RingSide[]): Set<Address> {
     const neighbours = new Set<Address>();
-    for (const side of [1, -1] as const) {
+    for (const side of sides) {
       const offset = nearestAlive(ring, self, side, this.#options.isDead);
       if (offset !== 0) neighbours.add(ring.at(self, offset));
     }

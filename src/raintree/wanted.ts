@@ -18,22 +18,28 @@ export interface WantedOptions {
   onMisbehaviour(from: Address, error: Error): void;
   /** Least time that the tree has, after the first offer, before anybody is asked; grows where the tree turns out to be slower. @default {200} */
   graceMs?: number;
-  /** Least time that whoever is asked has; grows with the measured time that answers take, to the fourfold. @default {200} */
+  /** Least time that whoever is asked has; grows with the measured time that answers take, to the fourfold. @default {175} */
   timeoutMs?: number;
 }
 
-/** Broadcasts that may be lacking at once; of more, the one lacking longest is given up. */
+/** Broadcasts that may be lacking at once; more are ignored. */
 const ENTRIES_MAX = 8192;
-/** Of those, how many one peer may have brought up; halved with each strike. More of it are ignored. */
-const QUOTA = 2048;
+/** Of the room left in the table, the part that those brought up by one peer may fill; halved with each strike. So there is always room for another peer. */
+const SHARE = 0.5;
 /** Who else is remembered for a broadcast; more are ignored. */
-const OFFERERS_MAX = 6;
+const OFFERERS_MAX = 8;
+/** Who is asked at once for one broadcast, after silences. */
+const WIDTH_MAX = 4;
 /** Broadcasts that one peer is asked for at once; the others wait, or go to somebody else. */
 const IN_FLIGHT_MAX = 128;
 const PEERS_MAX = 4096;
-const STRIKES_REPORTED = 8;
-/** What nobody has sent by then will not come. */
+const STRIKES_REPORTED = 5;
+/** What nobody has sent by then is given up. */
 const LIFE_MS = 20_000;
+/** What nobody is left to be asked for is given up by then. */
+const IDLE_MS = 1000;
+/** Pause after the first strike; doubled with each, up to the fifth. */
+const PAUSE_MS = 100;
 const GRACE_GROWTH = 4;
 const TIMEOUT_GROWTH = 4;
 const SCAN_MS = 25;
@@ -47,9 +53,12 @@ interface Lack {
   dueMs: number;
   /** Who has it, by own account, and can be asked next. */
   readonly offerers: Address[];
-  asked: Address | undefined;
+  /** Who is asked now. */
+  asked: Address[];
   askedMs: number;
-  asks: number;
+  /** How many times all that were asked kept silent. */
+  silences: number;
+  everAsked: boolean;
 }
 
 class Offerer {
@@ -59,6 +68,8 @@ class Offerer {
   inFlight = 0;
   /** Times in a row that it did not send what it was asked for; many at once count as one. */
   strikes = 0;
+  /** Not asked before this. */
+  pausedUntilMs = -Infinity;
   progressMs = -Infinity;
 }
 
@@ -84,7 +95,7 @@ export class Wanted {
 
   /** Lacks nothing. */
   constructor(options: WantedOptions) {
-    const { graceMs = 200, timeoutMs = 200 } = options;
+    const { graceMs = 200, timeoutMs = 175 } = options;
     this.#options = { ...options, graceMs, timeoutMs };
     this.#graceMs = graceMs;
     this.#mask = new DataView(options.random.fill(new Uint8Array(8)).buffer).getBigUint64(0);
@@ -106,8 +117,8 @@ export class Wanted {
     let lack = this.#lacks.get(nonce ^ this.#mask);
     if (lack === undefined) {
       const offerer = this.#offerer(from);
-      if (offerer.listed >= QUOTA >> Math.min(offerer.strikes, 10)) return;
-      if (this.#lacks.size === ENTRIES_MAX) this.#giveUpOldest();
+      const room = ENTRIES_MAX - this.#lacks.size;
+      if (room === 0 || offerer.listed > (SHARE * room) / 2 ** offerer.strikes) return;
       this.#cancel ??= this.#scanLater();
       const heardMs = this.#nowMs;
       lack = {
@@ -116,38 +127,35 @@ export class Wanted {
         heardMs,
         dueMs: heardMs + this.#graceMs,
         offerers: [],
-        asked: undefined,
+        asked: [],
         askedMs: 0,
-        asks: 0,
+        silences: 0,
+        everAsked: false,
       };
       this.#lacks.set(nonce ^ this.#mask, lack);
       offerer.listed++;
     }
-    if (lack.asked !== from && lack.offerers.length < OFFERERS_MAX && !lack.offerers.includes(from)) {
-      lack.offerers.push(from);
-    }
+    const { asked, offerers } = lack;
+    if (offerers.length < OFFERERS_MAX && !asked.includes(from) && !offerers.includes(from)) offerers.push(from);
     if (urgent) lack.dueMs = this.#nowMs;
-    if (lack.asked === undefined && lack.dueMs <= this.#nowMs) this.#ask(lack);
+    if (lack.dueMs <= this.#nowMs) this.#ask(lack);
   }
 
-  /** The broadcast came, by the tree or because somebody was asked. Returns whether anybody had been. */
-  arrived(nonce: bigint, byTree: boolean): boolean {
+  /** The broadcast came, by the tree or because somebody was asked; from whom, where that is known. Returns whether anybody had been asked. */
+  arrived(nonce: bigint, byTree: boolean, from?: Address): boolean {
     const lack = this.#lacks.get(nonce ^ this.#mask);
     if (lack === undefined) return false;
-    const { asked, asks } = lack;
     if (byTree) {
       // Whoever asked too early got the payload twice: wait longer from now on, and a little less each time it was not needed.
       const { graceMs } = this.#options;
       const neededMs = 1.25 * (this.#nowMs - lack.heardMs);
       this.#graceMs = Math.min(GRACE_GROWTH * graceMs, Math.max(graceMs, neededMs, 0.95 * this.#graceMs));
-    } else if (asked !== undefined) {
-      const offerer = this.#offerer(asked);
-      offerer.strikes = 0;
-      offerer.progressMs = this.#nowMs;
-      if (asks === 1) this.#measure(this.#nowMs - lack.askedMs);
+    } else {
+      if (lack.asked.length === 1 && lack.silences === 0) this.#measure(this.#nowMs - lack.askedMs);
+      for (const peer of lack.asked) if (from === undefined || from === peer) this.#sent(peer);
     }
     this.#remove(lack);
-    return asks > 0;
+    return lack.everAsked;
   }
 
   /** Lacks nothing any more and asks nobody. Idempotent. */
@@ -158,24 +166,39 @@ export class Wanted {
     this.#offerers.clear();
   }
 
+  /** Asks as many at once as is due: one, two after a silence, then four. */
   #ask(lack: Lack): void {
-    const { offerers } = lack;
+    const width = Math.min(WIDTH_MAX, 2 ** lack.silences);
+    while (lack.asked.length < width) {
+      const at = this.#best(lack.offerers);
+      if (at < 0) return;
+      const to = lack.offerers.splice(at, 1)[0];
+      this.#offerer(to).inFlight++;
+      if (lack.asked.push(to) === 1) lack.askedMs = this.#nowMs;
+      lack.everAsked = true;
+      this.#options.sink.want(to, lack.nonce);
+    }
+  }
+
+  /** Where the one stands that kept silent the least, of those that can be asked now; -1 if there is none. */
+  #best(peers: readonly Address[]): number {
     let best = -1;
     let bestStrikes = Infinity;
-    for (let i = 0; i < offerers.length; i++) {
-      if (this.#options.isDead(offerers[i])) continue;
-      const { strikes, inFlight } = this.#offerer(offerers[i]);
-      if (inFlight >= IN_FLIGHT_MAX || strikes >= bestStrikes) continue;
+    for (let i = 0; i < peers.length; i++) {
+      if (this.#options.isDead(peers[i])) continue;
+      const { strikes, inFlight, pausedUntilMs } = this.#offerer(peers[i]);
+      if (inFlight >= IN_FLIGHT_MAX || strikes >= bestStrikes || pausedUntilMs > this.#nowMs) continue;
       best = i;
       bestStrikes = strikes;
     }
-    if (best < 0) return;
-    const to = offerers.splice(best, 1)[0];
-    this.#offerer(to).inFlight++;
-    lack.asked = to;
-    lack.askedMs = this.#nowMs;
-    lack.asks++;
-    this.#options.sink.want(to, lack.nonce);
+    return best;
+  }
+
+  #sent(peer: Address): void {
+    const offerer = this.#offerer(peer);
+    offerer.strikes = 0;
+    offerer.pausedUntilMs = -Infinity;
+    offerer.progressMs = this.#nowMs;
   }
 
   #scanLater(): Cancel {
@@ -191,26 +214,38 @@ export class Wanted {
     const waitMs = Math.min(TIMEOUT_GROWTH * timeoutMs, Math.max(timeoutMs, measuredMs));
     const late = new Set<Address>();
     for (const lack of this.#lacks.values()) {
-      const { asked, askedMs } = lack;
-      if (asked !== undefined) {
-        const dead = this.#options.isDead(asked);
-        // A peer with much to send is given time while it sends, but not for ever.
-        const sinceMs = Math.max(askedMs, Math.min(this.#offerer(asked).progressMs, askedMs + 3 * waitMs));
-        if (!dead && this.#nowMs - sinceMs < waitMs) continue;
-        if (!dead) late.add(asked);
-        this.#offerer(asked).inFlight--;
-        lack.asked = undefined;
+      if (lack.asked.length > 0) {
+        if (lack.asked.some((peer) => this.#inTime(peer, lack.askedMs, waitMs))) continue;
+        for (const peer of lack.asked) {
+          this.#offerer(peer).inFlight--;
+          if (!this.#options.isDead(peer)) late.add(peer);
+        }
+        lack.asked = [];
+        lack.silences++;
       }
-      if (this.#nowMs - lack.heardMs > LIFE_MS) this.#remove(lack);
+      if (this.#isOver(lack)) this.#remove(lack);
       else if (lack.dueMs <= this.#nowMs) this.#ask(lack);
     }
     for (const peer of late) this.#strike(peer);
     if (this.#lacks.size > 0 && !this.#closed) this.#cancel = this.#scanLater();
   }
 
+  #isOver({ heardMs, askedMs, everAsked, offerers }: Lack): boolean {
+    if (this.#nowMs - heardMs > LIFE_MS) return true;
+    return everAsked && offerers.length === 0 && this.#nowMs - askedMs > IDLE_MS;
+  }
+
+  #inTime(peer: Address, askedMs: number, waitMs: number): boolean {
+    if (this.#options.isDead(peer)) return false;
+    // A peer with much to send is given time while it sends, but not for ever.
+    const sinceMs = Math.max(askedMs, Math.min(this.#offerer(peer).progressMs, askedMs + 3 * waitMs));
+    return this.#nowMs - sinceMs < waitMs;
+  }
+
   #strike(peer: Address): void {
     const offerer = this.#offerer(peer);
     offerer.strikes++;
+    offerer.pausedUntilMs = this.#nowMs + PAUSE_MS * 2 ** Math.min(offerer.strikes, 5);
     if (offerer.strikes % STRIKES_REPORTED !== 0) return;
     const message =
       `Peer ${peer} offered broadcasts ${offerer.strikes} times in a row and did not send them when asked`;
@@ -227,17 +262,14 @@ export class Wanted {
     this.#answerMs += (ms - this.#answerMs) / 8;
   }
 
-  #giveUpOldest(): void {
-    for (const lack of this.#lacks.values()) return this.#remove(lack);
-  }
-
   #remove(lack: Lack): void {
     this.#lacks.delete(lack.nonce ^ this.#mask);
     this.#offerer(lack.first).listed--;
     this.#tidy(lack.first);
-    if (lack.asked === undefined) return;
-    this.#offerer(lack.asked).inFlight--;
-    this.#tidy(lack.asked);
+    for (const peer of lack.asked) {
+      this.#offerer(peer).inFlight--;
+      this.#tidy(peer);
+    }
   }
 
   /** Remembers nobody of whom there is nothing to remember. */

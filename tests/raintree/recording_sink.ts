@@ -1,0 +1,37 @@
+import type { Address } from "../../src/identity/address.ts";
+import type { ControlSink } from "../../src/raintree/control_outbox.ts";
+
+/** Something that was said. */
+export interface Said {
+  what: "offer" | "ask" | "want" | "deny";
+  to: Address;
+  nonce: bigint;
+}
+
+/** Keeps what layers say, for a test to look at. */
+export class RecordingSink implements Pick<ControlSink, "offer" | "ask" | "want" | "deny"> {
+  said: Said[] = [];
+
+  offer(to: Address, nonce: bigint): void {
+    this.said.push({ what: "offer", to, nonce });
+  }
+
+  ask(to: Address, nonce: bigint): void {
+    this.said.push({ what: "ask", to, nonce });
+  }
+
+  want(to: Address, nonce: bigint): void {
+    this.said.push({ what: "want", to, nonce });
+  }
+
+  deny(to: Address, nonce: bigint): void {
+    this.said.push({ what: "deny", to, nonce });
+  }
+
+  /** What was said since the last call. */
+  take(): Said[] {
+    const { said } = this;
+    this.said = [];
+    return said;
+  }
+}

@@ -1,0 +1,236 @@
+import { assert, assertEquals } from "@std/assert";
+import type { P2pError } from "../../src/base/errors.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import type { Address } from "../../src/identity/address.ts";
+import { randomNonce } from "../../src/raintree/envelope.ts";
+import { RecentMessages } from "../../src/raintree/recent_messages.ts";
+import { Repair, type RepairOptions } from "../../src/raintree/repair.ts";
+import { Ring } from "../../src/raintree/ring.ts";
+import { VirtualClock } from "../../src/sim/virtual_clock.ts";
+import { addresses } from "./networks.ts";
+import { RecordingSink } from "./recording_sink.ts";
+
+/** One node of a ring of `nodes`, at index 0; every fifth node is connected. */
+function rig(nodes = 20, options: Partial<RepairOptions> = {}) {
+  const clock = new VirtualClock();
+  const sink = new RecordingSink();
+  const random = seededRandom(nodes);
+  const all = addresses(nodes + 1, nodes);
+  const stranger = all.pop()!;
+  const ring = Ring.of(all);
+  const recent = new RecentMessages({ clock, random });
+  const seen = new Set<bigint>();
+  const delivered: [to: Address, nonce: bigint][] = [];
+  const complaints: [from: Address, code: string][] = [];
+  const connected = Array.from({ length: Math.floor((nodes - 1) / 5) }, (_, i) => ring.at(5 * (i + 1)));
+  const repair = new Repair({
+    clock,
+    random,
+    self: ring.at(0),
+    ring: () => ring,
+    sink,
+    recent,
+    has: (nonce) => seen.has(nonce),
+    isDead: () => false,
+    connected: () => connected,
+    deliver: (to, message) => delivered.push([to, message.nonce]),
+    onMisbehaviour: (from, error) => complaints.push([from, (error as P2pError).code]),
+    intervalMs: 50,
+    settleMs: 300,
+    ...options,
+  });
+  const got = (nonce: bigint, by: "tree" | "repair" | "own" = "tree") => {
+    seen.add(nonce);
+    repair.got(recent.add(nonce, new Uint8Array(10)), by);
+  };
+  return { clock, sink, ring, stranger, recent, connected, delivered, complaints, repair, got, random };
+}
+
+Deno.test("Repair offers a broadcast once, when it has settled, to both neighbours and one connected peer", async () => {
+  const { clock, sink, ring, connected, got } = rig();
+  got(7n);
+  await clock.advance(290);
+  assertEquals(sink.take(), []);
+  await clock.advance(60);
+  const said = sink.take();
+  assertEquals(said.map(({ what, nonce }) => [what, nonce]), Array(3).fill(["offer", 7n]));
+  assertEquals(said.slice(0, 2).map(({ to }) => to).sort(), [ring.at(1), ring.at(0, -1)].sort());
+  assert(connected.includes(said[2].to));
+  await clock.advance(10_000);
+  assertEquals([sink.take(), clock.pending], [[], 0]);
+});
+
+Deno.test("Repair skips dead neighbours", async () => {
+  const dead = new Set<Address>();
+  const { clock, sink, ring, got } = rig(20, { isDead: (peer) => dead.has(peer) });
+  dead.add(ring.at(1)).add(ring.at(2)).add(ring.at(0, -1)).add(ring.at(5));
+  got(7n);
+  await clock.advance(400);
+  const to = sink.take().map((said) => said.to);
+  assert(to.includes(ring.at(3)) && to.includes(ring.at(0, -2)), `offered to ${to}`);
+  assert(!to.some((peer) => dead.has(peer)));
+});
+
+Deno.test("Repair offers many at once to one neighbour only, the sides in turns", async () => {
+  const { clock, sink, ring, got, random } = rig();
+  const sides = new Set<string>();
+  for (let batch = 0; batch < 2; batch++) {
+    for (let i = 0; i < 200; i++) got(randomNonce(random));
+    await clock.advance(400);
+    const to = new Set(sink.take().map((said) => said.to));
+    assertEquals(to.size, 2);
+    for (const side of [1, -1]) if (to.has(ring.at(0, side))) sides.add(`${side}`);
+  }
+  assertEquals(sides.size, 2);
+});
+
+Deno.test("Repair offers a contested broadcast to k random peers for H intervals, once in its life", async () => {
+  const { clock, sink, connected, repair, got } = rig(100, { fanout: 4, rounds: 3 });
+  got(7n);
+  await clock.advance(1000);
+  sink.take();
+  for (let again = 0; again < 2; again++) {
+    repair.contest(7n);
+    const rounds: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      await clock.advance(50);
+      const to = sink.take().map((said) => said.to);
+      rounds.push(to.length);
+      assertEquals(new Set(to).size, to.length);
+      if (i === 1) assertEquals(to.filter((peer) => connected.includes(peer)).length >= 3, !again);
+    }
+    assertEquals(rounds, again ? [0, 0, 0, 0, 0] : [6, 4, 4, 0, 0]);
+  }
+  repair.contest(8n);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("Repair contests what it had to ask for, and what others want", async () => {
+  const { clock, sink, ring, repair, got } = rig(200, { graceMs: 100 });
+  repair.offered(ring.at(4), [7n]);
+  await clock.advance(150);
+  assertEquals(sink.take(), [{ what: "want", to: ring.at(4), nonce: 7n }]);
+  got(7n, "repair");
+  await clock.advance(60);
+  assertEquals(sink.take().length, 6);
+  got(8n);
+  // Sent without being asked for: no reason for alarm.
+  got(9n, "repair");
+  await clock.advance(1000);
+  const neighbour = ring.at(1);
+  assertEquals(sink.take().filter(({ nonce }) => nonce !== 7n).length, 6);
+  repair.wanted(neighbour, [8n]);
+  await clock.advance(50);
+  assertEquals(sink.take().filter(({ nonce }) => nonce === 8n).length, 6);
+});
+
+Deno.test("Repair sends a payload only to whom it was offered, once per offer, and bans who floods it with wants", async () => {
+  const { clock, sink, ring, delivered, complaints, repair, got, random, stranger } = rig(20, { rounds: 0 });
+  const offered = Array.from({ length: 10 }, () => randomNonce(random));
+  for (const nonce of offered) got(nonce);
+  await clock.advance(400);
+  sink.take();
+  repair.wanted(ring.at(1), offered);
+  assertEquals(delivered.length, 10);
+  for (let i = 0; i < 1000; i++) {
+    repair.wanted(ring.at(1), offered);
+    repair.wanted(ring.at(2), offered);
+    repair.wanted(stranger, [randomNonce(random)]);
+  }
+  assertEquals([delivered.length, sink.take().length], [10, 0]);
+  for (const peer of [ring.at(1), ring.at(2), stranger]) {
+    const count = complaints.filter(([from, code]) => from === peer && code === "repair_not_offered").length;
+    assert(count >= 30, `${count} complaints about ${peer}`);
+  }
+});
+
+Deno.test("Repair does not blame a peer for what this node forgot, nor for one want too many", async () => {
+  const { clock, ring, recent, delivered, complaints, repair, got } = rig();
+  got(7n);
+  await clock.advance(400);
+  repair.wanted(ring.at(1), [7n]);
+  repair.wanted(ring.at(1), [7n]);
+  await clock.advance(61_000);
+  recent.add(8n, new Uint8Array());
+  for (let i = 0; i < 100; i++) repair.wanted(ring.at(1), [7n]);
+  assertEquals([delivered.length, complaints], [1, []]);
+});
+
+Deno.test("Repair ignores offers of peers that are not staked, and complains where it is many", () => {
+  const { sink, stranger, complaints, repair, clock } = rig();
+  repair.offered(stranger, [1n]);
+  repair.asked(stranger, [1n]);
+  assertEquals([sink.take(), complaints, repair.sizes.lacking], [[], [], 0]);
+  for (let i = 0; i < 100; i++) repair.offered(stranger, [1n]);
+  assertEquals(complaints.length, 3);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("Repair.asked() answers that it has it, or wants it at once", () => {
+  const { sink, ring, repair, got } = rig();
+  got(7n);
+  repair.asked(ring.at(3), [7n, 8n]);
+  assertEquals(sink.take(), [{ what: "deny", to: ring.at(3), nonce: 7n }, { what: "want", to: ring.at(3), nonce: 8n }]);
+  repair.close();
+});
+
+Deno.test("Repair.recovered() offers the newest first, a bounded number, not at every turn, and nothing twice", async () => {
+  const { clock, sink, ring, stranger, delivered, repair, got } = rig(20, { rounds: 0 });
+  for (let nonce = 1n; nonce <= 3000n; nonce++) got(nonce);
+  await clock.advance(1000);
+  sink.take();
+  const peer = ring.at(9);
+  repair.recovered(peer);
+  const nonces = sink.take().map(({ to, nonce }) => (assertEquals(to, peer), nonce));
+  assertEquals(nonces, Array.from({ length: 2048 }, (_, i) => 3000n - BigInt(i)));
+  repair.recovered(peer);
+  repair.recovered(stranger);
+  assertEquals(sink.take(), []);
+  repair.wanted(peer, [3000n, 2000n, 1n]);
+  assertEquals(delivered.map(([, nonce]) => nonce), [3000n, 2000n]);
+  await clock.advance(2000);
+  repair.recovered(peer);
+  assertEquals(sink.take().length, 2046);
+});
+
+Deno.test("Repair's tables stay bounded, and empty when it is over", async () => {
+  const { clock, sink, ring, complaints, repair, got, random } = rig(200, { rounds: 2 });
+  for (let round = 0; round < 100; round++) {
+    for (let i = 0; i < 100; i++) {
+      const nonce = randomNonce(random);
+      got(nonce);
+      repair.contest(nonce);
+    }
+    for (let peer = 1; peer < 20; peer++) {
+      repair.offered(ring.at(peer), Array.from({ length: 50 }, () => randomNonce(random)));
+    }
+    repair.recovered(ring.at(round + 20));
+    await clock.advance(100);
+    const { lacking, offerers, contested, recovered } = repair.sizes;
+    assert(lacking <= 8192 && offerers <= 200 && contested <= 8192 && recovered <= 200);
+  }
+  assert(complaints.length > 0);
+  await clock.advance(100_000);
+  sink.take();
+  got(1n);
+  await clock.advance(1000);
+  const { lacking, served, contested, recovered } = repair.sizes;
+  assertEquals([lacking, contested, recovered], [0, 0, 0]);
+  assert(served <= 200, `${served} entries`);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("Repair.close() leaves no timer, and nothing is said afterwards", () => {
+  const { clock, sink, ring, repair, got } = rig();
+  got(7n);
+  repair.offered(ring.at(1), [8n]);
+  repair.close();
+  repair.close();
+  got(9n);
+  repair.contest(7n);
+  repair.offered(ring.at(1), [10n]);
+  repair.asked(ring.at(1), [10n]);
+  repair.wanted(ring.at(1), [7n]);
+  repair.recovered(ring.at(1));
+  assertEquals([sink.take(), clock.pending], [[], 0]);
+});
