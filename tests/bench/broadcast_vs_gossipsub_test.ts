@@ -19,7 +19,7 @@ function assertSide(figures: SideFigures): void {
 }
 
 Deno.test("broadcast_vs_gossipsub prints both sides' figures when a third of the nodes falls silent", async () => {
-  const { code, out, err } = await run("killed-33", ...SMALL, "--patience-ms", "150");
+  const { code, out, err } = await run("killed-33", ...SMALL, "--patience-ms", "1000");
   assertEquals([code, out.length], [0, 1], err.join("\n"));
   const row = JSON.parse(out[0]);
   assertEquals(row.name, "broadcast-vs-gossipsub-killed-33");
