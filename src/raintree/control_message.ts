@@ -1,7 +1,7 @@
 import { ProtocolError } from "../base/errors.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
 import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
-import { readVarint } from "../codec/varint.ts";
+import { type ReadVarint, readVarint, varintLength } from "../codec/varint.ts";
 import { ADDRESS_BYTES } from "../identity/address.ts";
 
 /** Peers in ring order from an address (included) to another (excluded); from an address to itself it is all of them. */
@@ -53,13 +53,30 @@ export interface ControlMessage {
 /** Bytes of a signature in a {@link Receipt}: a public key (32) and the signature proper (64). */
 export const RECEIPT_SIGNATURE_BYTES = 96;
 
-/** Entries of one list of a {@link ControlMessage}: more are refused. Receipts are bounded by the size of the message alone. */
+/** Entries of one list of a {@link ControlMessage} or a {@link Receipt}: more are refused. */
 export const CONTROL_ENTRIES_MAX = 8192;
 
 const NONCE_BYTES = 8;
 const RANGE_BYTES = 2 * ADDRESS_BYTES;
 const UINT32_MAX = 0xffffffff;
-const NONE: readonly never[] = [];
+
+/** The most that an entry of `acks` takes: two varints of a uint32. */
+const ACK_BYTES_MAX = 10;
+
+/** The most that stands around all else: tags and lengths of five lists, two flags. */
+const HEAD_BYTES_MAX = 5 * 6 + 2 * 2;
+
+// Field number and wire type in one byte, as protobuf has them.
+const ACKS = 0x0a;
+const OFFERS = 0x12;
+const ASKS = 0x1a;
+const WANTS = 0x22;
+const DENIALS = 0x2a;
+const PROBE = 0x38;
+const ALIVE = 0x40;
+const RECEIPT_NONCE = 0x0a;
+const RECEIPT_MISSING = 0x12;
+const RECEIPT_SIGNATURES = 0x1a;
 
 /**
  * The bytes of a message: `RainTreeControl { repeated uint32 acks = 1 [packed]; bytes offers = 2; bytes asks = 3; bytes wants = 4; bytes denials = 5;
@@ -67,139 +84,161 @@ const NONE: readonly never[] = [];
  * (big-endian), and `Receipt { bytes nonce = 1; bytes missing = 2; bytes signatures = 3; }` has 40 bytes a range and 96 a signature.
  */
 export function encodeControlMessage(message: ControlMessage): Uint8Array {
-  const out = new ByteWriter(
-    64 + 10 * message.acks.length + NONCE_BYTES * (message.offers.length + message.wants.length),
-  );
-  const writer = new ProtoWriter(out);
-  if (message.acks.length > 0) {
-    const packed = new ByteWriter(10 * message.acks.length);
-    for (const { first, count } of message.acks) {
-      packed.varint(first);
-      packed.varint(count);
-    }
-    writer.bytes(1, packed.bytes());
-  }
-  writer.bytes(2, packNonces(message.offers)).bytes(3, packNonces(message.asks));
-  writer.bytes(4, packNonces(message.wants)).bytes(5, packNonces(message.denials));
-  for (const { nonce, missing, signatures } of message.receipts) {
-    const receipt = new ProtoWriter().bytes(1, packNonces([nonce]));
-    receipt.bytes(2, joined(missing.flatMap(({ from, until }) => [from, until]))).bytes(3, joined(signatures));
-    writer.message(6, receipt.finish());
-  }
-  return writer.bool(7, message.probe).bool(8, message.alive).finish();
+  const { acks, offers, asks, wants, denials, receipts, probe, alive } = message;
+  const nonces = offers.length + asks.length + wants.length + denials.length;
+  const out = new ByteWriter(HEAD_BYTES_MAX + ACK_BYTES_MAX * acks.length + NONCE_BYTES * nonces);
+  if (acks.length > 0) writeAcks(out, acks);
+  if (offers.length > 0) writeNonces(out, OFFERS, offers);
+  if (asks.length > 0) writeNonces(out, ASKS, asks);
+  if (wants.length > 0) writeNonces(out, WANTS, wants);
+  if (denials.length > 0) writeNonces(out, DENIALS, denials);
+  for (const receipt of receipts) new ProtoWriter(out).message(6, encodeReceipt(receipt));
+  if (probe) writeFlag(out, PROBE);
+  if (alive) writeFlag(out, ALIVE);
+  return out.bytes();
 }
 
 /**
  * Reads a message; nothing in it is a view of `bytes`. Unknown fields are ignored; lists that come in parts are joined.
  *
  * @throws {ProtocolError} `control_malformed` (a list that does not divide into entries, a nonce 0, an acknowledgement of nothing or beyond a
- * uint32), `control_too_many` (over 8,192 entries of a kind), or an error of `ProtoReader`.
+ * uint32), `control_too_many` (over 8,192 entries of a kind), or an error of `ProtoReader` or `readVarint`.
  */
 export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
-  let acks = NONE as readonly AckRun[];
-  let [offers, asks, wants, denials]: (readonly bigint[])[] = [NONE, NONE, NONE, NONE];
+  const acks: AckRun[] = [];
+  const offers: bigint[] = [];
+  const asks: bigint[] = [];
+  const wants: bigint[] = [];
+  const denials: bigint[] = [];
   const receipts: Receipt[] = [];
   let probe = false;
   let alive = false;
   const reader = new ProtoReader(bytes);
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) acks = bounded(acks, readAcks(reader.bytes()));
-    else if (field === 2) offers = bounded(offers, readNonces(reader.bytes()));
-    else if (field === 3) asks = bounded(asks, readNonces(reader.bytes()));
-    else if (field === 4) wants = bounded(wants, readNonces(reader.bytes()));
-    else if (field === 5) denials = bounded(denials, readNonces(reader.bytes()));
-    else if (field === 6) receipts.push(readReceipt(reader.bytes()));
+    if (field === 1) readAcks(reader.bytes(), acks);
+    else if (field === 2) readNonces(reader.bytes(), offers);
+    else if (field === 3) readNonces(reader.bytes(), asks);
+    else if (field === 4) readNonces(reader.bytes(), wants);
+    else if (field === 5) readNonces(reader.bytes(), denials);
+    else if (field === 6) readReceipt(reader.bytes(), receipts);
     else if (field === 7) probe = reader.bool();
     else if (field === 8) alive = reader.bool();
-    if (receipts.length > CONTROL_ENTRIES_MAX) throw tooMany(receipts.length);
   }
   return { acks, offers, asks, wants, denials, receipts, probe, alive };
 }
 
-function packNonces(nonces: readonly bigint[]): Uint8Array {
-  const packed = new Uint8Array(NONCE_BYTES * nonces.length);
-  const view = new DataView(packed.buffer);
-  for (let i = 0; i < nonces.length; i++) view.setBigUint64(NONCE_BYTES * i, nonces[i]);
-  return packed;
+function writeFlag(out: ByteWriter, tag: number): void {
+  out.byte(tag);
+  out.byte(1);
 }
 
-function readNonces(packed: Uint8Array): bigint[] {
-  const nonces = new Array<bigint>(entries(packed, NONCE_BYTES, "nonces"));
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
-  for (let i = 0; i < nonces.length; i++) {
-    const nonce = view.getBigUint64(NONCE_BYTES * i);
-    if (nonce === 0n) throw malformed("a nonce 0");
-    nonces[i] = nonce;
+function writeAcks(out: ByteWriter, acks: readonly AckRun[]): void {
+  let size = 0;
+  for (const { first, count } of acks) size += varintLength(first) + varintLength(count);
+  out.byte(ACKS);
+  out.varint(size);
+  for (const { first, count } of acks) {
+    out.varint(first);
+    out.varint(count);
   }
-  return nonces;
 }
 
-function readAcks(packed: Uint8Array): AckRun[] {
-  const runs: AckRun[] = [];
+function readAcks(packed: Uint8Array, into: AckRun[]): void {
   for (let at = 0; at < packed.length;) {
-    const first = number(packed, at);
-    const count = number(packed, first.end);
+    const first = readNumber(packed, at);
+    const count = readNumber(packed, first.end);
     if (count.value === 0) throw malformed("an acknowledgement of nothing");
-    runs.push({ first: first.value, count: count.value });
-    if (runs.length > CONTROL_ENTRIES_MAX) throw tooMany(runs.length);
+    if (into.length === CONTROL_ENTRIES_MAX) throw tooMany(CONTROL_ENTRIES_MAX + 1);
+    into.push({ first: first.value, count: count.value });
     at = count.end;
   }
-  return runs;
 }
 
-function number(packed: Uint8Array, at: number): { value: number; end: number } {
+function readNumber(packed: Uint8Array, at: number): ReadVarint {
   const read = readVarint(packed, at);
   if (read === undefined) throw malformed("an acknowledgement that is cut off");
   if (read.value > UINT32_MAX) throw malformed(`an acknowledgement of number ${read.value}`);
   return read;
 }
 
-function readReceipt(bytes: Uint8Array): Receipt {
-  let nonce = 0n;
-  let missing: AddressRange[] = [];
-  let signatures: Uint8Array[] = [];
-  const reader = new ProtoReader(bytes);
-  for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) {
-      const [first, ...more] = readNonces(reader.bytes());
-      if (first === undefined || more.length > 0) throw malformed("a receipt for no broadcast or several");
-      nonce = first;
-    } else if (field === 2) {
-      missing = pieces(reader.bytes(), RANGE_BYTES, "ranges").map((range) => {
-        return { from: range.subarray(0, ADDRESS_BYTES), until: range.subarray(ADDRESS_BYTES) };
-      });
-    } else if (field === 3) {
-      signatures = pieces(reader.bytes(), RECEIPT_SIGNATURE_BYTES, "signatures");
+function writeNonces(out: ByteWriter, tag: number, nonces: readonly bigint[]): void {
+  const size = NONCE_BYTES * nonces.length;
+  out.byte(tag);
+  out.varint(size);
+  const start = out.reserve(size);
+  const view = new DataView(out.buffer.buffer, out.buffer.byteOffset + start, size);
+  for (let i = 0; i < nonces.length; i++) view.setBigUint64(NONCE_BYTES * i, nonces[i]);
+}
+
+function readNonces(packed: Uint8Array, into: bigint[]): void {
+  const count = entries(packed, NONCE_BYTES, "nonces", into.length);
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
+  for (let i = 0; i < count; i++) {
+    const nonce = view.getBigUint64(NONCE_BYTES * i);
+    if (nonce === 0n) throw malformed("a nonce 0");
+    into.push(nonce);
+  }
+}
+
+function encodeReceipt({ nonce, missing, signatures }: Receipt): Uint8Array {
+  const out = new ByteWriter(64 + RANGE_BYTES * missing.length + RECEIPT_SIGNATURE_BYTES * signatures.length);
+  writeNonces(out, RECEIPT_NONCE, [nonce]);
+  if (missing.length > 0) {
+    out.byte(RECEIPT_MISSING);
+    out.varint(RANGE_BYTES * missing.length);
+    for (const { from, until } of missing) {
+      out.push(from);
+      out.push(until);
     }
   }
-  if (nonce === 0n) throw malformed("a receipt for no broadcast");
-  return { nonce, missing, signatures };
+  if (signatures.length > 0) {
+    out.byte(RECEIPT_SIGNATURES);
+    out.varint(RECEIPT_SIGNATURE_BYTES * signatures.length);
+    for (const signature of signatures) out.push(signature);
+  }
+  return out.bytes();
 }
 
-/** Copies of the equal pieces that `bytes` consist of. */
-function pieces(bytes: Uint8Array, size: number, what: string): Uint8Array[] {
-  const count = entries(bytes, size, what);
-  const own = bytes.slice();
-  return Array.from({ length: count }, (_, i) => own.subarray(i * size, (i + 1) * size));
+function readReceipt(bytes: Uint8Array, into: Receipt[]): void {
+  if (into.length === CONTROL_ENTRIES_MAX) throw tooMany(CONTROL_ENTRIES_MAX + 1);
+  const nonces: bigint[] = [];
+  const missing: AddressRange[] = [];
+  const signatures: Uint8Array[] = [];
+  const reader = new ProtoReader(bytes);
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) readNonces(reader.bytes(), nonces);
+    else if (field === 2) readRanges(reader.bytes(), missing);
+    else if (field === 3) readSignatures(reader.bytes(), signatures);
+  }
+  if (nonces.length !== 1) throw malformed(`a receipt for ${nonces.length} broadcasts`);
+  into.push({ nonce: nonces[0], missing, signatures });
 }
 
-function entries(bytes: Uint8Array, size: number, what: string): number {
+// A copy by constructor: the slice() of node's Buffer, which decryption may hand out, is a view.
+function readRanges(bytes: Uint8Array, into: AddressRange[]): void {
+  const count = entries(bytes, RANGE_BYTES, "ranges", into.length);
+  const own = new Uint8Array(bytes);
+  for (let i = 0; i < count; i++) {
+    const from = i * RANGE_BYTES;
+    const until = from + ADDRESS_BYTES;
+    into.push({ from: own.subarray(from, until), until: own.subarray(until, from + RANGE_BYTES) });
+  }
+}
+
+function readSignatures(bytes: Uint8Array, into: Uint8Array[]): void {
+  const count = entries(bytes, RECEIPT_SIGNATURE_BYTES, "signatures", into.length);
+  const own = new Uint8Array(bytes);
+  for (let i = 0; i < count; i++) {
+    into.push(own.subarray(i * RECEIPT_SIGNATURE_BYTES, (i + 1) * RECEIPT_SIGNATURE_BYTES));
+  }
+}
+
+/** How many entries a list consists of, of which `before` came in other parts. */
+function entries(bytes: Uint8Array, size: number, what: string, before: number): number {
   if (bytes.length % size !== 0) throw malformed(`${what} in ${bytes.length} bytes, they take ${size} each`);
   const count = bytes.length / size;
-  if (size === NONCE_BYTES && count > CONTROL_ENTRIES_MAX) throw tooMany(count);
+  if (before + count > CONTROL_ENTRIES_MAX) throw tooMany(before + count);
   return count;
-}
-
-function bounded<T>(before: readonly T[], more: readonly T[]): readonly T[] {
-  if (before.length === 0) return more;
-  if (before.length + more.length > CONTROL_ENTRIES_MAX) throw tooMany(before.length + more.length);
-  return [...before, ...more];
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new ByteWriter(64);
-  for (const part of parts) out.push(part);
-  return out.bytes();
 }
 
 function malformed(what: string): ProtocolError {

@@ -50,6 +50,9 @@ export interface ControlCounts {
   bytes: number;
 }
 
+/** Ranges and signatures in the receipts of one message, beside its last: each receipt may be hundreds of kilobytes itself. */
+const RECEIPT_PARTS_MAX = 1024;
+
 class Draft {
   acks: AckRun[] = [];
   offers: bigint[] = [];
@@ -57,6 +60,8 @@ class Draft {
   wants: bigint[] = [];
   denials: bigint[] = [];
   receipts: Receipt[] = [];
+  /** How large those are. */
+  receiptParts = 0;
   probe = false;
   alive = false;
   dials = false;
@@ -131,10 +136,9 @@ export class ControlOutbox implements ControlSink {
     const draft = this.#draft(to);
     draft.dials = true;
     this.counts.receipts++;
-    // One large receipt fills a message.
-    const large = receipt.missing.length + receipt.signatures.length > CONTROL_ENTRIES_MAX / 8;
-    this.#push(to, draft.receipts, receipt);
-    if (large) this.#flush(to);
+    draft.receipts.push(receipt);
+    draft.receiptParts += 1 + receipt.missing.length + receipt.signatures.length;
+    if (draft.receiptParts >= RECEIPT_PARTS_MAX) this.#flush(to);
   }
 
   /** See {@link ControlSink}. */

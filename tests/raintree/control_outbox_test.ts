@@ -1,0 +1,245 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import type { Address } from "../../src/identity/address.ts";
+import {
+  CONTROL_ENTRIES_MAX,
+  type ControlMessage,
+  decodeControlMessage,
+  type Receipt,
+} from "../../src/raintree/control_message.ts";
+import { ControlOutbox } from "../../src/raintree/control_outbox.ts";
+import { VirtualClock } from "../../src/sim/virtual_clock.ts";
+import { addresses } from "./networks.ts";
+
+const FLUSH_MS = 20;
+const [anna, bert, carl] = addresses(3, 5);
+
+interface Sent {
+  atMs: number;
+  to: Address;
+  message: ControlMessage;
+  bytes: number;
+  dials: boolean;
+}
+
+/** An outbox, and what it sent when. */
+class Bench {
+  readonly clock = new VirtualClock(500);
+  readonly sent: Sent[] = [];
+  readonly outbox = new ControlOutbox({
+    clock: this.clock,
+    flushMs: FLUSH_MS,
+    send: (to, bytes, dials) => {
+      const message = decodeControlMessage(bytes);
+      this.sent.push({ atMs: this.clock.now(), to, message, bytes: bytes.length, dials });
+      this.onSend?.();
+    },
+  });
+  onSend: (() => void) | undefined;
+
+  to(peer: Address): Sent[] {
+    return this.sent.filter(({ to }) => to === peer);
+  }
+}
+
+const receiptOf = (nonce: bigint, signatures = 0): Receipt => {
+  return { nonce, missing: [], signatures: new Array<Uint8Array>(signatures).fill(new Uint8Array(96).fill(1)) };
+};
+
+Deno.test("ControlOutbox says in one message per peer what was said within a few milliseconds", async () => {
+  const { clock, outbox, sent } = new Bench();
+  outbox.offer(anna, 1n);
+  await clock.advance(FLUSH_MS - 1);
+  outbox.ack(anna, 7);
+  outbox.ask(anna, 2n);
+  outbox.want(anna, 3n);
+  outbox.deny(anna, 4n);
+  outbox.receipt(anna, receiptOf(5n, 2));
+  outbox.probe(anna);
+  outbox.alive(anna);
+  outbox.ack(bert, 9);
+  assertEquals(sent, []);
+  await clock.advance(1);
+  const nothing = { acks: [], offers: [], asks: [], wants: [], denials: [], receipts: [], probe: false, alive: false };
+  assertEquals(sent.map(({ atMs, to, message }) => ({ atMs, to, message })), [
+    {
+      atMs: 520,
+      to: anna,
+      message: {
+        acks: [{ first: 7, count: 1 }],
+        offers: [1n],
+        asks: [2n],
+        wants: [3n],
+        denials: [4n],
+        receipts: [receiptOf(5n, 2)],
+        probe: true,
+        alive: true,
+      },
+    },
+    { atMs: 520, to: bert, message: { ...nothing, acks: [{ first: 9, count: 1 }] } },
+  ]);
+  assertEquals(outbox.counts, {
+    acks: 2,
+    offers: 1,
+    asks: 1,
+    wants: 1,
+    denials: 1,
+    receipts: 1,
+    probes: 1,
+    messages: 2,
+    bytes: sent[0].bytes + sent[1].bytes,
+  });
+  assertEquals(clock.pending, 0, "nothing to say and still a timer");
+  await clock.advance(1000);
+  assertEquals(sent.length, 2);
+});
+
+Deno.test("ControlOutbox begins a new wait after each flush", async () => {
+  const { clock, outbox, sent } = new Bench();
+  for (let i = 0; i < 10; i++) {
+    outbox.ack(anna, i);
+    await clock.advance(8);
+  }
+  await clock.advance(FLUSH_MS);
+  assertEquals(sent.map(({ atMs }) => atMs), [520, 544, 568, 592]);
+  assertEquals(sent.flatMap(({ message }) => message.acks), [
+    { first: 0, count: 3 },
+    { first: 3, count: 3 },
+    { first: 6, count: 3 },
+    { first: 9, count: 1 },
+  ]);
+});
+
+Deno.test("ControlOutbox.ack() lengthens one run as long as the numbers follow each other, past 2^32 too", () => {
+  const { outbox, sent } = new Bench();
+  for (const seq of [2 ** 32 - 2, 2 ** 32 - 1, 0, 1, 5, 6, 6, 4, 5]) outbox.ack(anna, seq);
+  outbox.ack(bert, 2);
+  outbox.ack(anna, 6);
+  outbox.flush();
+  assertEquals(sent[0].message.acks, [
+    { first: 2 ** 32 - 2, count: 4 },
+    { first: 5, count: 2 },
+    { first: 6, count: 1 },
+    { first: 4, count: 3 },
+  ]);
+  assertEquals(sent[1].message.acks, [{ first: 2, count: 1 }]);
+});
+
+Deno.test("ControlOutbox.ack() acknowledges each number as often as it was said, whatever the order", () => {
+  const seqs = fc.array(fc.nat(30).map((n) => (n + 2 ** 32 - 15) >>> 0), { maxLength: 200 });
+  fc.assert(
+    fc.property(seqs, (said) => {
+      const { outbox, sent } = new Bench();
+      for (const seq of said) outbox.ack(anna, seq);
+      outbox.flush();
+      const runs = sent.flatMap(({ message }) => message.acks);
+      const told = runs.flatMap(({ first, count }) => Array.from({ length: count }, (_, i) => (first + i) >>> 0));
+      assertEquals(told, said);
+      outbox.close();
+    }),
+    { seed: 12 },
+  );
+});
+
+Deno.test("ControlOutbox sends at once when a list is full, so that none is refused", async () => {
+  const says: [name: keyof ControlMessage, say: (outbox: ControlOutbox, i: number) => void][] = [
+    ["acks", (outbox, i) => outbox.ack(anna, 2 * i)],
+    ["offers", (outbox, i) => outbox.offer(anna, BigInt(i + 1))],
+    ["asks", (outbox, i) => outbox.ask(anna, BigInt(i + 1))],
+    ["wants", (outbox, i) => outbox.want(anna, BigInt(i + 1))],
+    ["denials", (outbox, i) => outbox.deny(anna, BigInt(i + 1))],
+  ];
+  for (const [name, say] of says) {
+    const { clock, outbox, sent } = new Bench();
+    for (let i = 0; i < CONTROL_ENTRIES_MAX - 1; i++) say(outbox, i);
+    assertEquals(sent.length, 0, name);
+    say(outbox, CONTROL_ENTRIES_MAX);
+    assertEquals([sent.length, clock.now()], [1, 500], name);
+    say(outbox, 0);
+    await clock.advance(FLUSH_MS);
+    assertEquals(sent.map(({ message }) => (message[name] as unknown[]).length), [CONTROL_ENTRIES_MAX, 1], name);
+    assertEquals(clock.pending, 0);
+  }
+});
+
+Deno.test("ControlOutbox keeps messages with receipts well below what a channel takes", () => {
+  const { outbox, sent } = new Bench();
+  outbox.receipt(anna, receiptOf(1n, 4096));
+  assertEquals(sent.length, 1, "a large one goes at once");
+  for (let i = 0; i < 10_000; i++) outbox.receipt(anna, receiptOf(2n));
+  for (let i = 0; i < 1000; i++) outbox.receipt(anna, receiptOf(3n, 100));
+  outbox.receipt(anna, receiptOf(4n, 1000));
+  outbox.receipt(anna, receiptOf(5n, 4096));
+  outbox.flush();
+  const receipts = sent.flatMap(({ message }) => message.receipts);
+  assertEquals(receipts.length, 1 + 10_000 + 1000 + 2);
+  assertEquals(outbox.counts.receipts, receipts.length);
+  for (const { bytes, message } of sent) {
+    assert(bytes < 512 * 1024, `message of ${bytes} bytes`);
+    assert(message.receipts.length <= CONTROL_ENTRIES_MAX);
+  }
+});
+
+Deno.test("ControlOutbox asks for a connection where what it says is worth one", async () => {
+  const worth: [dials: boolean, say: (outbox: ControlOutbox) => void][] = [
+    [true, (outbox) => outbox.offer(anna, 1n)],
+    [true, (outbox) => outbox.ask(anna, 1n)],
+    [true, (outbox) => outbox.receipt(anna, receiptOf(1n))],
+    [true, (outbox) => outbox.probe(anna)],
+    [false, (outbox) => outbox.ack(anna, 1)],
+    [false, (outbox) => outbox.want(anna, 1n)],
+    [false, (outbox) => outbox.deny(anna, 1n)],
+    [false, (outbox) => outbox.alive(anna)],
+  ];
+  for (const [dials, say] of worth) {
+    const bench = new Bench();
+    bench.outbox.ack(anna, 0);
+    say(bench.outbox);
+    bench.outbox.ack(anna, 1);
+    bench.outbox.want(bert, 1n);
+    await bench.clock.advance(FLUSH_MS);
+    assertEquals([bench.to(anna)[0].dials, bench.to(bert)[0].dials], [dials, false], `${say}`);
+    // It is forgotten with the message.
+    bench.outbox.ack(anna, 2);
+    bench.outbox.flush();
+    assertEquals(bench.to(anna)[1].dials, false);
+  }
+});
+
+Deno.test("ControlOutbox.forget() drops what was to be said to one peer", async () => {
+  const bench = new Bench();
+  bench.outbox.ack(anna, 1);
+  bench.outbox.ack(bert, 2);
+  bench.outbox.forget(anna);
+  bench.outbox.forget(carl);
+  bench.outbox.ack(anna, 8);
+  await bench.clock.advance(FLUSH_MS);
+  assertEquals(bench.to(anna).map(({ message }) => message.acks), [[{ first: 8, count: 1 }]]);
+  assertEquals(bench.to(bert).length, 1);
+});
+
+Deno.test("ControlOutbox says later what is said while it sends", async () => {
+  const bench = new Bench();
+  let again = 3;
+  bench.onSend = () => {
+    if (again-- > 0) bench.outbox.probe(anna);
+  };
+  bench.outbox.probe(anna);
+  await bench.clock.advance(1000);
+  assertEquals(bench.sent.map(({ atMs }) => atMs), [520, 540, 560, 580]);
+  assertEquals(bench.clock.pending, 0);
+});
+
+Deno.test("ControlOutbox.close() says nothing any more and leaves no timer", async () => {
+  const { clock, outbox, sent } = new Bench();
+  outbox.offer(anna, 1n);
+  outbox.close();
+  outbox.close();
+  outbox.ack(anna, 1);
+  outbox.probe(bert);
+  outbox.receipt(bert, receiptOf(1n, 4096));
+  outbox.flush();
+  assertEquals(clock.pending, 0);
+  await clock.advance(1000);
+  assertEquals([sent, outbox.counts.messages], [[], 0]);
+});
