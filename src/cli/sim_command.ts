@@ -94,6 +94,13 @@ export const command: Command = {
       runArithmetic(mode, nodes, json, io);
       return ExitCode.ok;
     }
+    if (parsed.has("counts")) {
+      if (mode !== "exact") {
+        throw new UsageError(`"--counts" counts the exact split: the classic formula reaches not every node`);
+      }
+      const { runCounts } = await import("./sim_counts.ts");
+      return await runCounts(parsed.integer("nodes", 27, NODES_MAX) ?? NODES_MAX, json, io);
+    }
     const { runLive } = await import("./sim_live.ts");
     return await runLive(liveOptions(parsed, mode), {
       seeds: parsed.integer("seeds", 1, SEEDS_MAX) ?? SEEDS_DEFAULT,

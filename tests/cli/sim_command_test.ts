@@ -57,11 +57,10 @@ Deno.test("sim --arithmetic counts as deliveries what is reached, not what shoul
   assertStringIncludes((await sim("--arithmetic --nodes 2")).out, "1 for 1 delivery\n");
 });
 
-Deno.test("sim refuses to run without --arithmetic and says that nothing else exists yet", async () => {
-  const { code, out, err } = await sim("--nodes 27");
+Deno.test("sim --arithmetic refuses what has no meaning without time", async () => {
+  const { code, out, err } = await sim("--arithmetic --dead 0.1");
   assertEquals([code, out], [2, ""]);
-  assertStringIncludes(err, "Only the arithmetic simulator exists yet");
-  assertStringIncludes(err, "--arithmetic");
+  assertStringIncludes(err, '"--dead" has no meaning with "--arithmetic"');
 });
 
 Deno.test("sim refuses sizes, modes and flags that it does not know", async () => {

@@ -5,7 +5,7 @@
 import { parseArgs } from "@std/cli";
 import { inWorkers } from "../../src/sim/worker_pool.ts";
 import { CASES } from "./cases/all_cases.ts";
-import { describe, judge, type Measures } from "./cases/case.ts";
+import { describe, judge, type Measures, type SimCase } from "./cases/case.ts";
 
 const args = parseArgs(Deno.args, { string: ["case", "seeds", "seed", "workers"] });
 const wanted = CASES.filter(({ name }) => name.includes(args.case ?? ""));
@@ -39,6 +39,16 @@ for (const each of wanted) {
     }, 0);
     console.log(`         deno task sim:all --case "${each.name}" --seed ${first + farthest} --seeds 1`);
   }
+  console.log(`         also, on average: ${others(each, runs)}`);
 }
 console.log(failed === 0 ? `All ${wanted.length} cases hold` : `${failed} bars do not hold`);
 Deno.exit(failed === 0 ? 0 : 1);
+
+/** What was measured without a bar. */
+function others({ bars }: SimCase, runs: readonly Measures[]): string {
+  const names = Object.keys(runs[0]).filter((name) => bars.every(({ measure }) => measure !== name));
+  return names.map((name) => {
+    const mean = runs.reduce((sum, run) => sum + run[name], 0) / runs.length;
+    return `${name} ${Math.round(mean * 100) / 100}`;
+  }).join(", ");
+}

@@ -3,11 +3,13 @@ import { DISTURBED } from "./disturbed.ts";
 import { FAULT_FREE } from "./fault_free.ts";
 import { HOSTILE } from "./hostile.ts";
 import { OVERLOAD } from "./overload.ts";
+import { PUBLISHED } from "./published.ts";
 import { DEAD, LIARS, LOSS } from "./unreliable.ts";
 
 /** Everything that must hold (issue 4, section 3). */
 export const CASES: readonly SimCase[] = [
   ...FAULT_FREE,
+  ...PUBLISHED,
   ...DEAD,
   ...LIARS,
   ...LOSS,
@@ -17,4 +19,8 @@ export const CASES: readonly SimCase[] = [
 ];
 
 /** Names of cases that the reliability layers have yet to fulfil: not run by `deno test`, failures in `deno task sim:all`. */
-export const AWAITING_LAYERS: readonly string[] = [];
+export const AWAITING_LAYERS: readonly string[] = [
+  "33% dead N=27", // more than 1.6 payloads for each live node
+  "33% dead N=100",
+  "attack: digests of what nobody has", // without effect, but not banned either
+];
