@@ -155,8 +155,10 @@ function roles(options: SimRunOptions, random: () => number): { dead: number[]; 
   const { nodes, dead = 0, liars = 0 } = options;
   const count = (share: number) => share === 0 ? 0 : Math.max(1, Math.round(share * nodes));
   const [deadCount, liarCount] = [count(dead), count(liars)];
-  if (!(deadCount >= 0 && liarCount >= 0 && deadCount + liarCount < nodes)) {
-    throw new RangeError(`Of ${nodes} nodes ${deadCount} are to be dead and ${liarCount} to be liars: wanted one left`);
+  if (!(dead >= 0 && liars >= 0 && deadCount + liarCount < nodes)) {
+    throw new RangeError(
+      `Of ${nodes} nodes a share of ${dead} is to be dead and of ${liars} to be liars: wanted one left to broadcast`,
+    );
   }
   const order = Array.from({ length: nodes }, (_, position) => position);
   for (let i = nodes - 1; i > 0; i--) {
@@ -172,7 +174,7 @@ function roles(options: SimRunOptions, random: () => number): { dead: number[]; 
 }
 
 /** Hops of the longest way that a broadcast took. */
-function deepest({ from, parents }: Pick<SimRunBroadcast, "from" | "parents">): number {
+function deepest({ from, parents }: Pick<SimRunBroadcast, "parents" | "from">): number {
   const hops = new Map([[from, 0]]);
   const hopsOf = (position: number): number => {
     const known = hops.get(position);
