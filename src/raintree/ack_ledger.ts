@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from "../base/clock.ts";
 import type { Address } from "../identity/address.ts";
+import { AckAccount } from "./ack_account.ts";
 import type { RecentMessage } from "./recent_messages.ts";
 import type { ReceiptKind } from "./receipts.ts";
 import type { Ring } from "./ring.ts";
@@ -32,6 +33,8 @@ export interface AckLedgerOptions {
   ceilingMs?: number;
   /** A factor for every wait: more than 1 where this node has reason to doubt itself. @default {1} */
   doubt?: () => number;
+  /** Number of the very first message, a uint32. @default {0} */
+  firstSeq?: number;
   /** No acknowledgement came in time, or the connection ended before. The peer's first in a row of silences is `first`. */
   onSilent(peer: Address, handover: Handover, first: boolean): void;
 }
@@ -45,130 +48,117 @@ const FIRST_ROUND_TRIP_MS = 250;
 /** A peer without a connection is dialled first: this many round trips. */
 const DIAL_ROUND_TRIPS = 4;
 
-/** Hand-overs to one peer that are remembered at once; of more, the oldest count as silent at once. */
+/** Hand-overs to one peer that are remembered at once; of more, the oldest count as silent with the next sweep. */
 const OUTSTANDING_MAX = 16_384;
 
 const BACKOFF_MAX = 8;
 
-interface Sent {
-  readonly handover: Handover;
-  /** On the ledger's own clock. */
-  readonly atMs: number;
-}
-
-class Account {
-  /** Number of the next message. */
-  next = 0;
-  /** Those sent last, up to number `next - 1`; what was acknowledged leaves a gap. */
-  sent: (Sent | undefined)[] = [];
-  /** Where the oldest stands that still counts. */
-  head = 0;
-  open = 0;
-  /** One behind the place of the latest that was acknowledged. */
-  acked = 0;
-  /** When the peer last acknowledged something, on the ledger's own clock. */
-  progressMs = -Infinity;
-  roundTripMs = 0;
-  deviationMs = 0;
-  backoff = 1;
-}
+/** Slow is silent too in the end, this many times the ceiling: what waits for an acknowledgement holds the broadcast in memory. */
+const SLOW_CEILINGS = 4;
 
 /**
  * Which peer owes an acknowledgement for which hand-over, and how long it may take: four deviations above the peer's mean round trip, between floor and
- * ceiling, doubled after a silence. (As RFC 6298 for TCP.) A peer that goes on acknowledging what came before is slow and not silent.
+ * ceiling, doubled after a silence. (As RFC 6298 for TCP.) A peer that goes on acknowledging what came before is slow and not silent, up to four ceilings.
  *
- * Time is counted in sweeps: while this process itself is held up, nobody else becomes silent.
+ * Time is counted in sweeps: while this process itself is held up, nobody else becomes silent. Memory is held for peers that are connected or being
+ * dialled, as long as whoever owns this tells of every connection that ends.
  */
 export class AckLedger {
-  readonly #options: Required<AckLedgerOptions>;
-  readonly #accounts = new Map<Address, Account>();
-  /** Those that owe something. */
-  readonly #debtors = new Map<Address, Account>();
+  readonly #options: Required<Omit<AckLedgerOptions, "firstSeq">>;
+  readonly #accounts = new Map<Address, AckAccount<Handover>>();
+  /** Those that owed something when they were last looked at, or do since. */
+  readonly #debtors: AckAccount<Handover>[] = [];
+  /** As many as were handed over so far, from `firstSeq` on: no account has come further. */
+  #total: number;
   #nowMs = 0;
   #sweptMs = 0;
   #cancel: Cancel | undefined;
-  /** Mean over all peers, for those not measured. */
+  #closed = false;
+  /** Mean over the peers that were measured, for the others. */
   #roundTripMs = FIRST_ROUND_TRIP_MS;
 
   /** Nobody owes anything. */
   constructor(options: AckLedgerOptions) {
-    const { floorMs = 200, ceilingMs = 2000, doubt = () => 1 } = options;
+    const { floorMs = 200, ceilingMs = 2000, doubt = () => 1, firstSeq = 0 } = options;
     this.#options = { ...options, floorMs, ceilingMs, doubt };
+    this.#total = firstSeq;
+  }
+
+  /** Peers of which anything is remembered. */
+  get size(): number {
+    return this.#accounts.size;
   }
 
   /** Hand-overs that a peer has not acknowledged yet. */
   outstandingOf(peer: Address): number {
-    return this.#debtors.get(peer)?.open ?? 0;
+    return this.#accounts.get(peer)?.open ?? 0;
   }
 
   /** Notes a hand-over and returns the number under which it is to be acknowledged. On the hot path. */
   sent(to: Address, handover: Handover): number {
-    let account = this.#accounts.get(to);
-    if (account === undefined) this.#accounts.set(to, account = new Account());
-    if (account.open === 0) {
-      account.sent = [];
-      account.head = 0;
-      account.acked = 0;
-      account.progressMs = this.#nowMs;
-      this.#debtors.set(to, account);
-      this.#cancel ??= this.#sweepLater();
-    }
-    account.sent.push({ handover, atMs: this.#nowMs });
-    account.open++;
+    const account = this.#accounts.get(to) ?? this.#account(to);
+    if (account.open === 0) this.#owes(account);
+    else if (account.span > account.mask) account.grow();
     const seq = account.next;
+    const place = seq & account.mask;
+    account.handovers[place] = handover;
+    account.times[place] = this.#nowMs;
+    account.open++;
     account.next = (seq + 1) >>> 0;
+    this.#total++;
     return seq;
   }
 
   /** A peer acknowledges `count` messages from number `first`. Numbers that are settled, or were never used, do nothing: they can only have been the peer's own. */
   acked(from: Address, first: number, count: number): void {
-    const account = this.#debtors.get(from);
+    const account = this.#accounts.get(from);
     if (account === undefined) return;
-    const { sent, next } = account;
-    // The distance from the next number backwards, which no wrap-around disturbs.
+    const { next, oldest, mask, handovers, times, span } = account;
+    // Distances from the next number backwards, which no wrap-around disturbs.
     const back = (next - first) >>> 0;
     if (count > back) return;
-    const end = sent.length - back + count;
-    let newest: Sent | undefined;
-    for (let at = Math.max(account.head, end - count); at < end; at++) {
-      const entry = sent[at];
-      if (entry === undefined) continue;
-      sent[at] = undefined;
-      account.open--;
-      newest = entry;
-    }
+    const left = back - count;
+    const end = (next - left) >>> 0;
     account.progressMs = this.#nowMs;
-    account.acked = Math.max(account.acked, end);
-    if (newest !== undefined) {
-      account.backoff = 1;
-      this.#measure(account, this.#nowMs - newest.atMs);
+    if (left < ((next - account.acked) >>> 0)) account.acked = end;
+    // Of those taken for silent too, as long as their time is known: otherwise nothing is ever learned of a peer that has become slower.
+    if (left >= span) {
+      if (left <= mask) account.answered((end - 1) & mask, this.#nowMs);
+      return;
     }
-    if (account.open === 0) this.#debtors.delete(from);
-    else this.#skip(account);
+    let newest = -1;
+    for (let seq = back > span ? oldest : first; seq !== end; seq = (seq + 1) >>> 0) {
+      const place = seq & mask;
+      if (handovers[place] === undefined) continue;
+      if (newest >= 0) times[newest] = -1;
+      handovers[place] = undefined;
+      account.open--;
+      newest = place;
+    }
+    if (newest < 0) return;
+    account.answered(newest, this.#nowMs);
+    account.skipGaps();
   }
 
-  /** A round trip to the peer that was measured otherwise, milliseconds. */
+  /**
+   * A round trip to a peer that has just connected, milliseconds: its mean begins anew with it, as acknowledgements of what waited for the
+   * connection say little of the way. They have their time from now on.
+   */
   measured(peer: Address, ms: number): void {
-    let account = this.#accounts.get(peer);
-    if (account === undefined) this.#accounts.set(peer, account = new Account());
-    this.#measure(account, ms);
+    const account = this.#accounts.get(peer) ?? this.#account(peer);
+    account.roundTripMs = 0;
+    account.progressMs = account.connectedMs = this.#nowMs;
+    account.measure(ms);
+    // From here alone: of acknowledgements, one peer can send any number.
+    this.#roundTripMs += (account.roundTripMs - this.#roundTripMs) / 8;
   }
 
-  /** The peer's connection ended: what it owes it will not pay. */
+  /** The peer's connection ended: what it owes it will not pay, and nothing is remembered of it. */
   gone(peer: Address): void {
     const account = this.#accounts.get(peer);
     if (account === undefined) return;
-    const { sent, head } = account;
-    account.sent = [];
-    account.open = 0;
-    account.roundTripMs = 0;
-    this.#debtors.delete(peer);
-    let first = true;
-    for (const entry of sent.slice(head)) {
-      if (entry === undefined) continue;
-      this.#options.onSilent(peer, entry.handover, first);
-      first = false;
-    }
+    this.#accounts.delete(peer);
+    this.#tell(peer, account.take(() => true));
   }
 
   /** The mean round trip to a peer, milliseconds; for one that has to be dialled, the dialling included. */
@@ -183,38 +173,32 @@ export class AckLedger {
 
   /** Remembers nothing and never calls back again. Idempotent. */
   close(): void {
+    this.#closed = true;
     this.#cancel?.();
     this.#accounts.clear();
-    this.#debtors.clear();
+    this.#debtors.length = 0;
   }
 
-  #timeoutMs(account: Account | undefined): number {
+  /** A new account. It begins behind the total, which no number that the peer may have had before has reached. */
+  #account(peer: Address): AckAccount<Handover> {
+    const account = new AckAccount<Handover>(peer, this.#total >>> 0);
+    if (!this.#closed) this.#accounts.set(peer, account);
+    return account;
+  }
+
+  #owes(account: AckAccount<Handover>): void {
+    account.progressMs = this.#nowMs;
+    if (account.listed || this.#closed) return;
+    account.listed = true;
+    this.#debtors.push(account);
+    this.#cancel ??= this.#sweepLater();
+  }
+
+  #timeoutMs(account: AckAccount<Handover> | undefined): number {
     const { floorMs, ceilingMs, doubt } = this.#options;
     const known = account !== undefined && account.roundTripMs > 0;
     const ms = known ? account.roundTripMs + 4 * account.deviationMs + TICK_MS : DIAL_ROUND_TRIPS * this.#roundTripMs;
     return Math.min(ceilingMs, Math.max(floorMs, ms) * (account?.backoff ?? 1) * doubt());
-  }
-
-  #measure(account: Account, ms: number): void {
-    const sample = Math.max(1, ms);
-    if (account.roundTripMs === 0) {
-      account.roundTripMs = sample;
-      account.deviationMs = sample / 4;
-    } else {
-      account.deviationMs += (Math.abs(sample - account.roundTripMs) - account.deviationMs) / 4;
-      account.roundTripMs += (sample - account.roundTripMs) / 8;
-    }
-    this.#roundTripMs += (sample - this.#roundTripMs) / 8;
-  }
-
-  /** Leaves the settled ones at the head behind. */
-  #skip(account: Account): void {
-    const { sent } = account;
-    while (account.head < sent.length && sent[account.head] === undefined) account.head++;
-    if (account.head < 1024 || account.head < sent.length / 2) return;
-    account.sent = sent.slice(account.head);
-    account.acked -= account.head;
-    account.head = 0;
   }
 
   #sweepLater(): Cancel {
@@ -224,29 +208,50 @@ export class AckLedger {
 
   #sweep(): void {
     this.#nowMs += Math.min(2 * TICK_MS, this.#options.clock.now() - this.#sweptMs);
-    this.#cancel = undefined;
-    for (const [peer, account] of [...this.#debtors]) this.#collect(peer, account);
-    if (this.#debtors.size > 0) this.#cancel ??= this.#sweepLater();
+    const silent: [peer: Address, handovers: Handover[]][] = [];
+    let kept = 0;
+    for (const account of this.#debtors) {
+      const handovers = account.open === 0 ? [] : this.#collect(account);
+      if (handovers.length > 0) silent.push([account.peer, handovers]);
+      if (account.open > 0) this.#debtors[kept++] = account;
+      else account.rest();
+    }
+    this.#debtors.length = kept;
+    this.#cancel = kept > 0 ? this.#sweepLater() : undefined;
+    // Last: these hand over again, perhaps to the same peers.
+    for (const [peer, handovers] of silent) this.#tell(peer, handovers);
   }
 
-  #collect(peer: Address, account: Account): void {
+  /** Takes what has waited too long. */
+  #collect(account: AckAccount<Handover>): Handover[] {
+    const nowMs = this.#nowMs;
+    const { next, acked } = account;
     const timeoutMs = this.#timeoutMs(account);
-    const stuck = this.#nowMs - account.progressMs > timeoutMs;
-    const silent: Handover[] = [];
-    for (let at = account.head; at < account.sent.length; at++) {
-      const entry = account.sent[at];
-      if (entry === undefined) continue;
-      const waited = this.#nowMs - entry.atMs > timeoutMs && (stuck || at < account.acked);
-      if (!waited && account.open <= OUTSTANDING_MAX) break;
-      account.sent[at] = undefined;
-      account.open--;
-      silent.push(entry.handover);
+    const stuck = nowMs - account.progressMs > timeoutMs;
+    const limitMs = SLOW_CEILINGS * this.#options.ceilingMs;
+    let latestMs = -1;
+    const handovers = account.take((seq, atMs) => {
+      const back = (next - seq) >>> 0;
+      const passedOver = back > ((next - acked) >>> 0);
+      const waitedMs = nowMs - atMs;
+      const over = waitedMs > timeoutMs && (stuck || passedOver || waitedMs > limitMs);
+      if (over) latestMs = atMs;
+      return over || back > OUTSTANDING_MAX;
+    });
+    // Once for all that was under way meanwhile: it waits twice as long and not eight times.
+    if (latestMs >= account.backedOffMs) {
+      account.backoff = Math.min(BACKOFF_MAX, 2 * account.backoff);
+      account.backedOffMs = nowMs;
     }
-    if (silent.length === 0) return;
-    account.backoff = Math.min(BACKOFF_MAX, 2 * account.backoff);
-    if (account.open === 0) this.#debtors.delete(peer);
-    else this.#skip(account);
-    // Last: these hand over again, perhaps to the same peer.
-    for (let i = 0; i < silent.length; i++) this.#options.onSilent(peer, silent[i], i === 0);
+    return handovers;
+  }
+
+  #tell(peer: Address, handovers: readonly Handover[]): void {
+    let first = true;
+    for (const handover of handovers) {
+      if (this.#closed) return;
+      this.#options.onSilent(peer, handover, first);
+      first = false;
+    }
   }
 }

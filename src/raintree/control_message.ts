@@ -214,7 +214,7 @@ function readReceipt(bytes: Uint8Array, into: Receipt[]): void {
   into.push({ nonce: nonces[0], missing, signatures });
 }
 
-// A copy by constructor: the slice() of node's Buffer, which decryption may hand out, is a view.
+// Copied by constructor: of a node Buffer, slice() would be a view.
 function readRanges(bytes: Uint8Array, into: AddressRange[]): void {
   const count = entries(bytes, RANGE_BYTES, "ranges", into.length);
   const own = new Uint8Array(bytes);
