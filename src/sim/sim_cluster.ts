@@ -7,6 +7,7 @@ import { CHANNELS } from "../module/channels.ts";
 import type { P2PConfigInput } from "../module/config.ts";
 import { P2PModule } from "../module/p2p_module.ts";
 import { StaticProvider } from "../peer/static_provider.ts";
+import type { ReceiptOutcome } from "../raintree/receipts.ts";
 import { classicOffsets, exactOffsets, type TreeMode } from "../raintree/tree.ts";
 import type { LinkProfile } from "./link_profile.ts";
 import type { ClockSkew } from "./sim_host.ts";
@@ -53,6 +54,8 @@ export interface SimBroadcast {
   readonly parents: Map<number, number>;
   /** How often an application got it again. */
   duplicates: number;
+  /** Who confirmed it, once that is told; only where it was asked for. */
+  receipt?: ReceiptOutcome;
 }
 
 const TYPE_URL = "type.googleapis.com/sim.Broadcast";
@@ -166,14 +169,24 @@ export class SimCluster implements AsyncDisposable {
     return this.network.hostOf(this.nodes[position].key.address).crashed === undefined;
   }
 
-  /** Has the node at `position` broadcast `bytes` bytes (4 or more, 256 by default). What becomes of it is written into the result as time passes; {@link until} throws what it fails with. */
-  broadcast(position: number, bytes = 256): SimBroadcast {
+  /**
+   * Has the node at `position` broadcast `bytes` bytes (4 or more, 256 by default), with a receipt after `receiptMs` at the latest if that is given. What becomes
+   * of it is written into the result as time passes; {@link until} throws what it fails with.
+   */
+  broadcast(position: number, bytes = 256, receiptMs?: number): SimBroadcast {
     const value = new Uint8Array(bytes);
     new DataView(value.buffer).setUint32(0, this.broadcasts.length);
     const [arrivals, parents] = [new Map<number, number>(), new Map<number, number>()];
-    const broadcast = { from: position, sentMs: this.clock.now(), arrivals, parents, duplicates: 0 };
+    const broadcast: SimBroadcast = { from: position, sentMs: this.clock.now(), arrivals, parents, duplicates: 0 };
     this.broadcasts.push(broadcast);
-    this.nodes[position].module.broadcast({ typeUrl: TYPE_URL, value }).catch((error) => this.#fail(error));
+    const { module } = this.nodes[position];
+    const content = { typeUrl: TYPE_URL, value };
+    const sent = receiptMs === undefined
+      ? module.broadcast(content)
+      : module.broadcast(content, { receipt: true, deadlineMs: receiptMs }).then((each) => {
+        broadcast.receipt = each;
+      });
+    sent.catch((error) => this.#fail(error));
     return broadcast;
   }
 

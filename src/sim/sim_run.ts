@@ -31,6 +31,8 @@ export interface SimRunOptions {
   payloadBytes?: number;
   /** Virtual milliseconds after the last send until whoever has not got everything counts as missed. @default {10000} */
   withinMs?: number;
+  /** Every broadcast asks for a receipt within this time, virtual milliseconds. @default {none is asked for} */
+  receiptMs?: number;
   /** More configuration of every node. */
   config?: P2PConfigInput;
 }
@@ -47,6 +49,8 @@ export interface SimRunBroadcast {
   readonly missed: readonly number[];
   /** How often an application got it again. */
   readonly duplicates: number;
+  /** Who was missing on the receipt, and when that came; absent if none was asked for. */
+  readonly receipt?: { readonly missing: readonly number[]; readonly elapsedMs: number };
 }
 
 /** What came of one run. Plain data. */
@@ -104,7 +108,7 @@ const QUIET_MS = 1_000;
  */
 export async function runSimulation(options: SimRunOptions): Promise<SimRunOutcome> {
   const { nodes, seed = 1, mode = "exact", loss = 0, latencyMs = 50, jitterMs = 20, config } = options;
-  const { broadcasts = 1, payloadBytes, withinMs = 10_000 } = options;
+  const { broadcasts = 1, payloadBytes, withinMs = 10_000, receiptMs } = options;
   const random = seededRandom((seed + 0x9e3779b9) >>> 0); // not the one that the keys come from
   const { dead, liars, honest } = roles(options, random.next);
   const wires = new WireCount();
@@ -116,20 +120,28 @@ export async function runSimulation(options: SimRunOptions): Promise<SimRunOutco
   wires.counting = true;
   for (let i = 0; i < broadcasts; i++) {
     if (i > 0) await cluster.clock.advance(BETWEEN_MS);
-    cluster.broadcast(honest[below(random, honest.length)], payloadBytes);
+    cluster.broadcast(honest[below(random, honest.length)], payloadBytes, receiptMs);
   }
   const reachedAll = () =>
-    cluster.broadcasts.every(({ from, arrivals }) => honest.every((each) => each === from || arrivals.has(each)));
+    cluster.broadcasts.every(({ from, arrivals, receipt }) =>
+      honest.every((each) => each === from || arrivals.has(each)) && (receiptMs === undefined || receipt !== undefined)
+    );
   await cluster.comesTrue(reachedAll, withinMs);
   await cluster.clock.advance(TAIL_MS);
 
   const due = (honest.length - 1) * broadcasts;
-  const results = cluster.broadcasts.map(({ from, sentMs, arrivals, parents, duplicates }) => ({
+  const results = cluster.broadcasts.map(({ from, sentMs, arrivals, parents, duplicates, receipt }) => ({
     from,
     arrivalsMs: cluster.nodes.map((_, position) => since(arrivals.get(position), sentMs)),
     parents: cluster.nodes.map((_, position) => parents.get(position) ?? null),
     missed: honest.filter((position) => position !== from && !arrivals.has(position)),
     duplicates,
+    ...(receipt && {
+      receipt: {
+        missing: receipt.missing.map((address) => cluster.positionOf(address)),
+        elapsedMs: receipt.elapsedMs,
+      },
+    }),
   }));
   const missed = results.reduce((sum, each) => sum + each.missed.length, 0);
   const live = nodes - dead.length;

@@ -4,7 +4,7 @@ import { FAULT_FREE } from "./fault_free.ts";
 import { HOSTILE } from "./hostile.ts";
 import { OVERLOAD } from "./overload.ts";
 import { PUBLISHED } from "./published.ts";
-import { DEAD, LIARS, LOSS } from "./unreliable.ts";
+import { DEAD, LIARS, LOSS, RECEIPTS } from "./unreliable.ts";
 
 /** Everything that must hold (issue 4, section 3). */
 export const CASES: readonly SimCase[] = [
@@ -13,6 +13,7 @@ export const CASES: readonly SimCase[] = [
   ...DEAD,
   ...LIARS,
   ...LOSS,
+  ...RECEIPTS,
   ...DISTURBED,
   ...HOSTILE,
   ...OVERLOAD,

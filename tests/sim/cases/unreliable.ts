@@ -45,6 +45,36 @@ export const LIARS: readonly SimCase[] = [0.1, 0.33].flatMap((liars) =>
   )
 );
 
+const RECEIPT_MS = 2_000;
+
+/** The same, and the sender asks who confirmed: who has not got it by then is named, and nobody is left out of both. */
+export const RECEIPTS: readonly SimCase[] = [{ dead: 0.1 }, { liars: 0.33 }].map((faults) => ({
+  name: `receipts, ${"dead" in faults ? "10% dead" : "33% liars"} N=100`,
+  seeds: 100,
+  quick: 1,
+  bars: [
+    { measure: "unanswered", of: "sum", most: 0 },
+    { measure: "unnamed", of: "sum", most: 0 },
+    { measure: "deadNotNamed", of: "sum", most: 0 },
+  ],
+  async run(seed) {
+    const outcome = await runSimulation({ nodes: 100, ...faults, seed, receiptMs: RECEIPT_MS });
+    const [{ from, arrivalsMs, receipt }] = outcome.broadcasts;
+    const named = new Set(receipt?.missing);
+    const excused = new Set([from, ...outcome.dead, ...outcome.liars]);
+    const lacking = arrivalsMs.flatMap((at, position) =>
+      excused.has(position) || (at !== null && at <= RECEIPT_MS) ? [] : [position]
+    );
+    return {
+      unanswered: receipt === undefined ? 1 : 0,
+      unnamed: lacking.filter((position) => !named.has(position)).length,
+      deadNotNamed: outcome.dead.filter((position) => !named.has(position)).length,
+      named: named.size,
+      elapsedMs: receipt?.elapsedMs ?? 0,
+    };
+  },
+}));
+
 /** Every link loses one message in twenty. */
 export const LOSS: readonly SimCase[] = [27, 100, 500].map((nodes) =>
   unreliable("5% loss", { nodes, loss: 0.05 }, [], quick(nodes))
