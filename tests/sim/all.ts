@@ -8,7 +8,8 @@ import { CASES } from "./cases/all_cases.ts";
 import { describe, judge, type Measures, type SimCase } from "./cases/case.ts";
 
 const args = parseArgs(Deno.args, { string: ["case", "seeds", "seed", "workers"] });
-const wanted = CASES.filter(({ name }) => name.includes(args.case ?? ""));
+const exactly = CASES.filter(({ name }) => name === args.case);
+const wanted = exactly.length > 0 ? exactly : CASES.filter(({ name }) => name.includes(args.case ?? ""));
 if (wanted.length === 0) {
   console.error(`No case is called "${args.case}". There are:\n${CASES.map(({ name }) => `  ${name}`).join("\n")}`);
   Deno.exit(2);
