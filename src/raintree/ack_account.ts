@@ -19,7 +19,7 @@ export class AckAccount<T extends object> {
   mask = PLACES_FIRST - 1;
   /** What was handed over, by place. */
   handovers = new Array<T | undefined>(PLACES_FIRST).fill(undefined);
-  /** When they were handed over, on the ledger's own clock; -1 where it was acknowledged, so that it is measured once. */
+  /** When they were handed over, on the ledger's own clock; -1 where that is not known. */
   times = new Float64Array(PLACES_FIRST).fill(-1);
   /** How many are owed. */
   open = 0;
@@ -92,7 +92,6 @@ export class AckAccount<T extends object> {
   answered(place: number, nowMs: number): void {
     const atMs = this.times[place];
     if (atMs < 0) return;
-    this.times[place] = -1;
     this.backoff = 1;
     if (atMs >= this.connectedMs) this.measure(nowMs - atMs);
   }

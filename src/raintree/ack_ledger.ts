@@ -113,7 +113,7 @@ export class AckLedger {
   acked(from: Address, first: number, count: number): void {
     const account = this.#accounts.get(from);
     if (account === undefined) return;
-    const { next, oldest, mask, handovers, times, span } = account;
+    const { next, oldest, mask, handovers, span } = account;
     // Distances from the next number backwards, which no wrap-around disturbs.
     const back = (next - first) >>> 0;
     if (count > back) return;
@@ -121,7 +121,8 @@ export class AckLedger {
     const end = (next - left) >>> 0;
     account.progressMs = this.#nowMs;
     if (left < ((next - account.acked) >>> 0)) account.acked = end;
-    // Of those taken for silent too, as long as their time is known: otherwise nothing is ever learned of a peer that has become slower.
+    // Of those taken for silent too, as long as their time is known: otherwise nothing is ever learned of a peer that has become slower. Who says so
+    // twice is given more time, up to the ceiling, as if he had been late.
     if (left >= span) {
       if (left <= mask) account.answered((end - 1) & mask, this.#nowMs);
       return;
@@ -130,7 +131,6 @@ export class AckLedger {
     for (let seq = back > span ? oldest : first; seq !== end; seq = (seq + 1) >>> 0) {
       const place = seq & mask;
       if (handovers[place] === undefined) continue;
-      if (newest >= 0) times[newest] = -1;
       handovers[place] = undefined;
       account.open--;
       newest = place;
