@@ -23,5 +23,6 @@ export const CASES: readonly SimCase[] = [
 export const AWAITING_LAYERS: readonly string[] = [
   "33% dead N=27", // more than 1.6 payloads for each live node
   "33% dead N=100",
+  "20% paused for 10 s", // the last of the others: 1.9 s
   "attack: digests of what nobody has", // without effect, but not banned either
 ];
