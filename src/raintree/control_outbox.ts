@@ -6,6 +6,8 @@ import { type AckRun, CONTROL_ENTRIES_MAX, encodeControlMessage, type Receipt } 
 export interface ControlSink {
   /** "I have this broadcast": wanted or not answered. */
   offer(to: Address, nonce: bigint): void;
+  /** The same of many. On the hot path. */
+  offerAll(to: Address, nonces: readonly bigint[]): void;
   /** "I have this broadcast, do you?" (`IGYW`) */
   ask(to: Address, nonce: bigint): void;
   /** "I lack it." (`IGYW_AFF`) */
@@ -112,6 +114,18 @@ export class ControlOutbox implements ControlSink {
   }
 
   /** See {@link ControlSink}. */
+  offerAll(to: Address, nonces: readonly bigint[]): void {
+    this.counts.offers += nonces.length;
+    for (let from = 0; from < nonces.length;) {
+      const draft = this.#draft(to);
+      draft.dials = true;
+      const end = Math.min(nonces.length, from + CONTROL_ENTRIES_MAX - draft.offers.length);
+      while (from < end) draft.offers.push(nonces[from++]);
+      if (draft.offers.length === CONTROL_ENTRIES_MAX) this.#flush(to);
+    }
+  }
+
+  /** See {@link ControlSink}. */
   ask(to: Address, nonce: bigint): void {
     const draft = this.#draft(to);
     draft.dials = true;
@@ -147,11 +161,14 @@ export class ControlOutbox implements ControlSink {
     draft.dials = true;
     draft.probe = true;
     this.counts.probes++;
+    // At once, like the answer: the time between is taken for the round trip.
+    this.#flush(to);
   }
 
   /** Answers a probe. */
   alive(to: Address): void {
     this.#draft(to).alive = true;
+    this.#flush(to);
   }
 
   /** The peer's connection ended: what was not said yet is about things of the past. */

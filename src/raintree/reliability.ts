@@ -13,6 +13,7 @@ import { Receipts } from "./receipts.ts";
 import { type RecentMessage, RecentMessages } from "./recent_messages.ts";
 import { Repair } from "./repair.ts";
 import type { Ring } from "./ring.ts";
+import { exactPattern } from "./tree.ts";
 
 /** Which layers stand on the bare tree, and how they are set. docs/adr/0008 has the measurements behind the defaults. */
 export interface LayerOptions {
@@ -189,8 +190,8 @@ export class Reliability {
   }
 
   /** A broadcast is new here: others may lack it. On the hot path. */
-  got(message: RecentMessage, by: "tree" | "repair" | "own"): void {
-    this.#repair?.got(message, by);
+  got(message: RecentMessage, by: "tree" | "repair" | "own", from?: Address): void {
+    this.#repair?.got(message, by, from);
     this.#igyw?.got(message);
   }
 
@@ -238,7 +239,8 @@ export class Reliability {
       this.#probedAt.set(peer, this.#clock.now());
       this.#outbox.probe(peer);
     }
-    if (this.#recent.size > 0) this.#repair?.recovered(peer);
+    // Whoever was only dialled in passing is no reason to offer him everything.
+    if (this.#recent.size > 0 && this.#isTreeNeighbour(peer)) this.#repair?.recovered(peer);
   }
 
   /** A peer's connection ended. */
@@ -277,13 +279,24 @@ export class Reliability {
     if (message.probe) this.#outbox.alive(from);
     if (message.alive) this.#answered(from);
     if (message.offers.length > 0) this.#repair?.offered(from, message.offers);
-    if (message.asks.length > 0) (this.#igyw ?? this.#repair)?.asked(from, message.asks);
+    // Repair keeps track of what it wants; the clean-up alone wants and forgets.
+    if (message.asks.length > 0) (this.#repair ?? this.#igyw)?.asked(from, message.asks);
     if (message.wants.length > 0) {
       const others = this.#igyw?.wanted(from, message.wants) ?? message.wants;
       if (others.length > 0) this.#repair?.wanted(from, others);
     }
     for (const receipt of message.receipts) this.#receipts.confirmed(from, receipt);
     if (message.denials.length > 0) this.#igyw?.denied(from, message.denials);
+  }
+
+  /** Whether the tree has this node send to the peer, or the peer to this node. */
+  #isTreeNeighbour(peer: Address): boolean {
+    const ring = this.#options.ring();
+    const self = ring.indexOf(this.#options.self);
+    if (self < 0) return false;
+    const { offsets } = exactPattern(ring.size);
+    const distance = ring.indexAt(ring.indexOf(peer) - self, 0);
+    return offsets.includes(distance) || offsets.includes(ring.size - distance);
   }
 
   #answered(from: Address): void {
@@ -300,10 +313,12 @@ export class Reliability {
       this.#detector?.silent(peer);
       this.#options.onSilence?.(peer);
     }
-    this.#repair?.contest(handover.message.nonce);
     if (handover.tries < this.#adjustLimit) {
       this.#own.adjusted++;
       this.#options.adjust(handover);
+    } else {
+      // Not before: the next in turn is faster than the digests, and whoever both reach gets the message twice.
+      this.#repair?.contest(handover.message.nonce);
     }
     if (handover.confirm !== undefined) this.#receipts.adjusted(handover.message.nonce, peer);
   }

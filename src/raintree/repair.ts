@@ -21,7 +21,7 @@ export interface RepairOptions {
   /** The staked peers now. */
   ring: () => Ring;
   /** Takes what is to be said. */
-  sink: Pick<ControlSink, "offer" | "want" | "deny">;
+  sink: Pick<ControlSink, "offer" | "offerAll" | "want" | "deny">;
   /** The broadcasts that can be given to others. */
   recent: RecentMessages;
   /** Whether this node has seen a broadcast, its payload forgotten or not. On the hot path. */
@@ -74,7 +74,7 @@ export class Repair {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #self: Address;
-  readonly #sink: Pick<ControlSink, "offer" | "deny">;
+  readonly #sink: Pick<ControlSink, "offer" | "offerAll" | "deny">;
   readonly #recent: RecentMessages;
   readonly #intervalMs: number;
   readonly #settleMs: number;
@@ -255,7 +255,7 @@ export class Repair {
     this.#draw(connected, 1, peers);
     for (const peer of peers) {
       this.#served.offeredRun(peer, from, until);
-      for (const nonce of nonces) this.#sink.offer(peer, nonce);
+      this.#sink.offerAll(peer, nonces);
     }
   }
 

@@ -42,6 +42,17 @@ class Bench {
   }
 }
 
+const NOTHING: ControlMessage = {
+  acks: [],
+  offers: [],
+  asks: [],
+  wants: [],
+  denials: [],
+  receipts: [],
+  probe: false,
+  alive: false,
+};
+
 const receiptOf = (nonce: bigint, signatures = 0): Receipt => {
   return { nonce, missing: [], signatures: new Array<Uint8Array>(signatures).fill(new Uint8Array(96).fill(1)) };
 };
@@ -55,12 +66,9 @@ Deno.test("ControlOutbox says in one message per peer what was said within a few
   outbox.want(anna, 3n);
   outbox.deny(anna, 4n);
   outbox.receipt(anna, receiptOf(5n, 2));
-  outbox.probe(anna);
-  outbox.alive(anna);
   outbox.ack(bert, 9);
   assertEquals(sent, []);
   await clock.advance(1);
-  const nothing = { acks: [], offers: [], asks: [], wants: [], denials: [], receipts: [], probe: false, alive: false };
   assertEquals(sent.map(({ atMs, to, message }) => ({ atMs, to, message })), [
     {
       atMs: 520,
@@ -72,11 +80,11 @@ Deno.test("ControlOutbox says in one message per peer what was said within a few
         wants: [3n],
         denials: [4n],
         receipts: [receiptOf(5n, 2)],
-        probe: true,
-        alive: true,
+        probe: false,
+        alive: false,
       },
     },
-    { atMs: 520, to: bert, message: { ...nothing, acks: [{ first: 9, count: 1 }] } },
+    { atMs: 520, to: bert, message: { ...NOTHING, acks: [{ first: 9, count: 1 }] } },
   ]);
   assertEquals(outbox.counts, {
     acks: 2,
@@ -85,13 +93,50 @@ Deno.test("ControlOutbox says in one message per peer what was said within a few
     wants: 1,
     denials: 1,
     receipts: 1,
-    probes: 1,
+    probes: 0,
     messages: 2,
     bytes: sent[0].bytes + sent[1].bytes,
   });
   assertEquals(clock.pending, 0, "nothing to say and still a timer");
   await clock.advance(1000);
   assertEquals(sent.length, 2);
+});
+
+Deno.test("ControlOutbox asks who is there, and answers, at once and with all that waits", async () => {
+  const { clock, outbox, sent } = new Bench();
+  outbox.ack(anna, 7);
+  outbox.ack(bert, 8);
+  outbox.probe(anna);
+  outbox.alive(bert);
+  outbox.alive(bert);
+  await clock.advance(1000);
+  assertEquals(sent.map(({ atMs, to, message }) => ({ atMs, to, message })), [
+    { atMs: 500, to: anna, message: { ...NOTHING, acks: [{ first: 7, count: 1 }], probe: true } },
+    { atMs: 500, to: bert, message: { ...NOTHING, acks: [{ first: 8, count: 1 }], alive: true } },
+    { atMs: 500, to: bert, message: { ...NOTHING, alive: true } },
+  ]);
+  assertEquals([outbox.counts.probes, outbox.counts.messages, clock.pending], [1, 3, 0]);
+});
+
+Deno.test("ControlOutbox.offerAll() says what as many offers would", () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.nat(5), fc.integer({ min: 8185, max: 20_000 })), { maxLength: 4 }), (lengths) => {
+      const one = new Bench();
+      const many = new Bench();
+      let nonce = 1n;
+      for (const length of lengths) {
+        const nonces = Array.from({ length }, () => nonce++);
+        for (const each of nonces) one.outbox.offer(anna, each);
+        many.outbox.offerAll(anna, nonces);
+      }
+      assertEquals(many.sent, one.sent);
+      one.outbox.flush();
+      many.outbox.flush();
+      assertEquals(many.sent, one.sent);
+      assertEquals(many.outbox.counts, one.outbox.counts);
+    }),
+    { seed: 8, numRuns: 20 },
+  );
 });
 
 Deno.test("ControlOutbox begins a new wait after each flush", async () => {
@@ -222,9 +267,9 @@ Deno.test("ControlOutbox says later what is said while it sends", async () => {
   const bench = new Bench();
   let again = 3;
   bench.onSend = () => {
-    if (again-- > 0) bench.outbox.probe(anna);
+    if (again-- > 0) bench.outbox.want(anna, 2n);
   };
-  bench.outbox.probe(anna);
+  bench.outbox.want(anna, 1n);
   await bench.clock.advance(1000);
   assertEquals(bench.sent.map(({ atMs }) => atMs), [520, 540, 560, 580]);
   assertEquals(bench.clock.pending, 0);
@@ -237,6 +282,7 @@ Deno.test("ControlOutbox.close() says nothing any more and leaves no timer", asy
   outbox.close();
   outbox.ack(anna, 1);
   outbox.probe(bert);
+  outbox.offerAll(bert, Array.from({ length: 20_000 }, () => 1n));
   outbox.receipt(bert, receiptOf(1n, 4096));
   outbox.flush();
   assertEquals(clock.pending, 0);

@@ -12,6 +12,10 @@ export interface Said {
 export class RecordingSink implements Pick<ControlSink, "offer" | "ask" | "want" | "deny"> {
   said: Said[] = [];
 
+  offerAll(to: Address, nonces: readonly bigint[]): void {
+    for (const nonce of nonces) this.offer(to, nonce);
+  }
+
   offer(to: Address, nonce: bigint): void {
     this.said.push({ what: "offer", to, nonce });
   }
