@@ -42,17 +42,16 @@ const NODES_ALONE = 300;
 const NODES_AT_ONCE = 6_000;
 
 /**
- * Runs a simulation with each of `seeds` seeds from `options.seed` on, in as many workers as the machine has cores where that pays. The outcomes are in the order of
+ * Runs a simulation with each of `seeds` seeds from `options.seed` on, in as many workers as the machine has cores where that pays; with `workers: 1` in this thread. The outcomes are in the order of
  * the seeds, and the same as if each had run alone.
  *
  * @throws what {@link runSimulation} throws, as `worker_failed` if it ran in a worker
  */
 export async function runSeeds(options: SimRunOptions, how: RunSeedsOptions = {}): Promise<SimRunOutcome[]> {
-  const { seeds = 1, onResult, signal } = how;
-  const { workers = navigator.hardwareConcurrency } = how;
+  const { seeds = 1, onResult, signal, workers } = how;
   const { seed: first = 1, nodes } = options;
   const jobs = Array.from({ length: seeds }, (_, i): SimRunOptions => ({ ...options, seed: first + i }));
-  if (workers === 1 || seeds === 1 || seeds * nodes < NODES_ALONE) {
+  if (workers === 1 || seeds * nodes < NODES_ALONE) {
     const outcomes: SimRunOutcome[] = [];
     for (const [index, job] of jobs.entries()) {
       signal?.throwIfAborted();
@@ -61,7 +60,8 @@ export async function runSeeds(options: SimRunOptions, how: RunSeedsOptions = {}
     }
     return outcomes;
   }
-  const atOnce = Math.max(1, Math.min(workers, Math.floor(NODES_AT_ONCE / nodes)));
+  // Even one: a worker ends at once when it is told to, a run in this thread when it is over.
+  const atOnce = Math.max(1, Math.min(workers ?? navigator.hardwareConcurrency, Math.floor(NODES_AT_ONCE / nodes)));
   return await inWorkers(new URL("./sim_worker.ts", import.meta.url), jobs, { workers: atOnce, onResult, signal });
 }
 
