@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { PatientClock } from "../base/patient_clock.ts";
 import { asError, asP2pError, type P2pError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
@@ -122,15 +123,17 @@ export class Reliability {
       flushMs: FLUSH_MS,
       send: (to, bytes, dials) => this.#send(to, bytes, dials),
     });
-    this.#recent = new RecentMessages({ clock, bytesMax: recentBytes, ageMsMax: recentMs });
+    // Whoever waits for others waits longer while this process is held up.
+    const patient = new PatientClock(clock);
+    this.#recent = new RecentMessages({ clock: patient, bytesMax: recentBytes, ageMsMax: recentMs });
     this.#ledger = new AckLedger({
-      clock,
+      clock: patient,
       doubt: () => this.#detector?.doubt() ?? 1,
       onSilent: (peer, handover, first) => this.#silent(peer, handover, first),
     });
     if (failureDetector) {
       this.#detector = new FailureDetector({
-        clock,
+        clock: patient,
         random,
         connected,
         probe: (to) => this.#outbox.probe(to),
@@ -146,7 +149,7 @@ export class Reliability {
     };
     if (repair) {
       this.#repair = new Repair({
-        clock,
+        clock: patient,
         random,
         self,
         ring,
@@ -160,7 +163,7 @@ export class Reliability {
       });
     }
     if (igyw) {
-      this.#igyw = new Igyw({ clock, self, ring, sink, recent: this.#recent, has, isDead, deliver });
+      this.#igyw = new Igyw({ clock: patient, self, ring, sink, recent: this.#recent, has, isDead, deliver });
     }
     const { network, key } = options;
     this.#keeps = acks || repair || igyw;

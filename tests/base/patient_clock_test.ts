@@ -1,0 +1,54 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import type { Clock } from "../../src/base/clock.ts";
+import { PatientClock } from "../../src/base/patient_clock.ts";
+import { VirtualClock } from "../../src/sim/virtual_clock.ts";
+
+Deno.test("PatientClock fires in order, when the time has come, and not what was cancelled", async () => {
+  const virtual = new VirtualClock();
+  const clock = new PatientClock(virtual);
+  const fired: [what: string, at: number][] = [];
+  const set = (ms: number) => clock.after(ms, () => fired.push([`${ms}`, virtual.now()]));
+  const start = virtual.now();
+  for (const ms of [60, 10, 30]) set(ms);
+  set(20)();
+  clock.after(40, () => set(5));
+  await virtual.advance(100);
+  assertEquals(fired.map(([what, at]) => [what, at - start]), [["10", 10], ["30", 30], ["5", 45], ["60", 60]]);
+  // Idle: time is the inner clock's, and no timer is left.
+  await virtual.advance(5000);
+  assertEquals(clock.now() - fired[0][1] >= 5000, true);
+});
+
+Deno.test("PatientClock slows down while the process is held up, and not while it only waits for nothing", () => {
+  let now = 0;
+  let pending: (() => void) | undefined;
+  const inner: Clock = {
+    now: () => now,
+    wall: () => now,
+    after(_ms, fire) {
+      pending = fire;
+      return () => pending = undefined;
+    },
+  };
+  const clock = new PatientClock(inner);
+  now = 1000;
+  assertEquals(clock.now(), 1000);
+  let fired = false;
+  clock.after(200, () => fired = true);
+  // Each tick of 25 ms comes after 100: it counts for 6.25.
+  for (let i = 0; i < 4; i++) {
+    now += 100;
+    pending!();
+  }
+  assertAlmostEquals(clock.now(), 1025, 0.01);
+  // Paused for ten seconds: next to nothing.
+  now += 10_000;
+  pending!();
+  assertEquals([clock.now() < 1026, fired], [true, false]);
+  // It keeps up again.
+  for (let i = 0; i < 8; i++) {
+    now += 25;
+    pending?.();
+  }
+  assertEquals(fired, true);
+});
