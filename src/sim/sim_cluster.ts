@@ -52,7 +52,7 @@ export interface SimBroadcast {
   readonly arrivals: Map<number, number>;
   /** From whom each had it first, by position. */
   readonly parents: Map<number, number>;
-  /** How often an application got it again. */
+  /** How often an application got it again; one that was started again is another. */
   duplicates: number;
   /** Who confirmed it, once that is told; only where it was asked for. */
   receipt?: ReceiptOutcome;
@@ -92,6 +92,10 @@ export class SimCluster implements AsyncDisposable {
   readonly broadcasts: SimBroadcast[] = [];
   readonly #options: SimClusterOptions;
   readonly #positions: ReadonlyMap<Address, number>;
+  /** How often the node at a position was started. */
+  readonly #lives = new Map<number, number>();
+  /** Broadcast, position and life of what nodes have that were started again. */
+  readonly #heardAgain = new Set<string>();
   #failure: Error | undefined;
 
   private constructor(options: SimClusterOptions) {
@@ -213,7 +217,9 @@ export class SimCluster implements AsyncDisposable {
   #module(key: NodeKey, position: number): P2PModule {
     const { mode = "exact", config = {}, skew = () => ({}) } = this.#options;
     const { clock, random, transport } = this.network.host(key, skew(position));
-    const bus = { publish: (event: P2PEvent) => this.#observe(position, event) };
+    const life = this.#lives.get(position) ?? 0;
+    this.#lives.set(position, life + 1);
+    const bus = { publish: (event: P2PEvent) => this.#observe(position, life, event) };
     return P2PModule.create({ private_key: key, connection_type: "memory", mode, ...config }, {
       bus,
       clock,
@@ -233,14 +239,18 @@ export class SimCluster implements AsyncDisposable {
     this.#failure ??= asError(error);
   }
 
-  #observe(position: number, event: P2PEvent): void {
+  /** `life` is how often the node was started again: what a process had does not count for the next. */
+  #observe(position: number, life: number, event: P2PEvent): void {
     if (event.type !== "message" || event.content.typeUrl !== TYPE_URL) return;
     const { value } = event.content;
-    const broadcast = this.broadcasts[new DataView(value.buffer, value.byteOffset).getUint32(0)];
-    if (broadcast.arrivals.has(position) || position === broadcast.from) broadcast.duplicates++;
-    else {
-      broadcast.arrivals.set(position, this.clock.now());
-      broadcast.parents.set(position, this.positionOf(event.from));
-    }
+    const index = new DataView(value.buffer, value.byteOffset).getUint32(0);
+    const broadcast = this.broadcasts[index];
+    const heardBefore = broadcast.arrivals.has(position) || position === broadcast.from;
+    const key = `${index} ${position} ${life}`;
+    if (life === 0 ? heardBefore : this.#heardAgain.has(key)) broadcast.duplicates++;
+    if (life > 0) this.#heardAgain.add(key);
+    if (heardBefore) return;
+    broadcast.arrivals.set(position, this.clock.now());
+    broadcast.parents.set(position, this.positionOf(event.from));
   }
 }
