@@ -3,6 +3,7 @@ import type { Random } from "../base/random.ts";
 import { TextMemo } from "../codec/text_memo.ts";
 import { type Address, addressToBytes } from "../identity/address.ts";
 import type { Channel } from "../router/channel.ts";
+import type { BroadcastTrace } from "./broadcast_trace.ts";
 import { CopyCounter } from "./copy_counter.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { decodeEnvelope, type PocketEnvelope } from "./envelope.ts";
@@ -45,6 +46,8 @@ export interface RainTreeRouterOptions {
   onUnsent(to: Address, error: Error): void;
   /** What stands on the bare tree; absent, a message that is lost stays lost. */
   layers?: RainTreeLayers;
+  /** Who wants to know the way of each message. @default {nobody, at the price of a comparison} */
+  trace?: BroadcastTrace;
 }
 
 /** What the layers of a {@link RainTreeRouter} need beside it. */
@@ -85,6 +88,7 @@ export class RainTreeRouter {
   readonly #nonces: NonceDeduper;
   readonly #copies: CopyCounter;
   readonly #spread: Spread;
+  readonly #trace: BroadcastTrace | undefined;
   readonly #random: Random | undefined;
   readonly #redundancy: number;
   /** Acknowledgements, repair and what else stands on the bare tree. */
@@ -108,8 +112,9 @@ export class RainTreeRouter {
     this.#nonces = options.nonces;
     this.#copies = new CopyCounter(maxNonces);
     this.setRing(options.ring);
-    const { layers, self, channel, onUnsent } = options;
-    this.#spread = new Spread({ self, channel, isV1, onUnsent, reliability: () => this.reliability });
+    const { layers, self, channel, onUnsent, trace } = options;
+    this.#trace = trace;
+    this.#spread = new Spread({ self, channel, isV1, onUnsent, trace, reliability: () => this.reliability });
     this.#random = layers?.random;
     this.#redundancy = layers?.redundancy ?? 0;
     this.reliability = layers === undefined ? undefined : new Reliability({
@@ -226,6 +231,7 @@ export class RainTreeRouter {
       this.#options.onMisbehaviour(from, asError(caught));
       return;
     }
+    this.#trace?.onArrival(envelope.nonce, from, head);
     // Who is not staked serves nobody, and does not say he would.
     if (head.seq !== undefined && this.#index >= 0) this.reliability?.acknowledge(from, head.seq);
     // Outside: what an application throws is not the peer's doing.
@@ -266,6 +272,7 @@ export class RainTreeRouter {
     const ring = this.#ring;
     const index = this.#index;
     this.#nonces.raise(nonce, ring.size);
+    this.#trace?.onArrival(nonce, undefined, { level: 0, data });
     const message = this.#keep(nonce, data);
     this.reliability?.got(message, "own");
     return this.#spread.whole(() => {

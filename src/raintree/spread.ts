@@ -3,6 +3,7 @@ import { Slab } from "../codec/slab.ts";
 import type { Address } from "../identity/address.ts";
 import { ACCEPTED, type Channel } from "../router/channel.ts";
 import type { Handover } from "./ack_ledger.ts";
+import type { BroadcastTrace } from "./broadcast_trace.ts";
 import { encodeRainTreeMessage, type RainTreeHead } from "./message.ts";
 import type { ReceiptKind } from "./receipts.ts";
 import type { RecentMessage } from "./recent_messages.ts";
@@ -21,6 +22,8 @@ export interface SpreadOptions {
   isV1: (peer: Address) => boolean;
   /** Whom to trust, and who has to know of every hand-over; asked at each, as it is made after this. */
   reliability: () => Reliability | undefined;
+  /** Who wants to know of every hand-over. @default {nobody} */
+  trace?: BroadcastTrace;
   /** A message could not be handed to a target. */
   onUnsent(to: Address, error: P2pError): void;
 }
@@ -35,6 +38,7 @@ export class Spread {
   readonly #options: SpreadOptions;
   readonly #channel: Channel<Uint8Array>;
   readonly #isV1: (peer: Address) => boolean;
+  readonly #trace: BroadcastTrace | undefined;
   readonly #slab = new Slab();
   #closed = false;
   #pattern: ExactPattern | undefined;
@@ -51,6 +55,7 @@ export class Spread {
     this.#options = options;
     this.#channel = options.channel;
     this.#isV1 = options.isV1;
+    this.#trace = options.trace;
   }
 
   /** Serves a segment that the node at `index` answers for, but for its first `served` nodes, whom it has served before. `confirm`: what the targets are asked to confirm. */
@@ -91,7 +96,7 @@ export class Spread {
 
   /** Sends a message to one peer alone, who owes nothing for it. */
   alone(to: Address, message: RecentMessage): void {
-    this.#sendNow(to, this.#encode({ level: 0, copy: true }, message));
+    this.#sendNow(to, { level: 0, copy: true }, message);
   }
 
   /** The redundancy layer: the originator's own copy to each of the others that `chosen` takes. */
@@ -99,7 +104,7 @@ export class Spread {
     for (let i = 1; i < ring.size; i++) {
       if (!chosen()) continue;
       const target = ring.indexAt(index, i);
-      this.#sendNow(ring.at(target), this.#encode({ level: 0, until: ring.bytesAt(ring.indexAt(target, 1)) }, message));
+      this.#sendNow(ring.at(target), { level: 0, until: ring.bytesAt(ring.indexAt(target, 1)) }, message);
     }
   }
 
@@ -158,7 +163,7 @@ export class Spread {
       if (!isV1 && state === "alive") break;
       const last = ring.segmentSize(target, until) === 1;
       const next = ring.indexAt(target, 1);
-      if (isV1) this.#sendNow(to, this.#encode({ level: 0 }, message));
+      if (isV1) this.#sendNow(to, { level: 0 }, message);
       else if (state === "suspect") this.#handSegment({ ...handover, target }, last ? until : ring.bytesAt(next));
       if (last) return;
       target = next;
@@ -173,10 +178,7 @@ export class Spread {
     const given = until === handover.until ? handover : { ...handover, until };
     const seq = reliability?.owed(to, given);
     const receiptMs = confirm === undefined ? 0 : reliability?.asked(given, until);
-    const sent = this.transmit(
-      to,
-      this.#encode({ level: 0, until, seq, receiptMs, signed: confirm === "signed" }, message),
-    );
+    const sent = this.#send(to, { level: 0, until, seq, receiptMs, signed: confirm === "signed" }, message);
     if (sent !== ACCEPTED) this.#wait(this.#handOverLater(sent, given, until));
   }
 
@@ -203,7 +205,7 @@ export class Spread {
     const handover = { ring, target, until: undefined, level, message, tries, confirm: undefined };
     if (reliability?.stateOf(to) === "dead") return this.#adjustLevel(handover);
     const seq = this.#isV1(to) ? undefined : reliability?.owed(to, handover);
-    this.#sendNow(to, this.#encode({ level, seq, copy: level === 0 }, message));
+    this.#sendNow(to, { level, seq, copy: level === 0 }, message);
   }
 
   /** As published: the node after the target, one level down, then the one before the target. */
@@ -214,8 +216,13 @@ export class Spread {
     this.#sendLevelIn(ring, next, tries === 0 ? level - 1 : level, message, tries + 1);
   }
 
-  #sendNow(to: Address, message: Uint8Array): void {
-    const sent = this.transmit(to, message);
+  #send(to: Address, head: RainTreeHead, message: RecentMessage): Promise<void> {
+    this.#trace?.onHandover(message.nonce, to, head);
+    return this.transmit(to, this.#encode(head, message));
+  }
+
+  #sendNow(to: Address, head: RainTreeHead, message: RecentMessage): void {
+    const sent = this.#send(to, head, message);
     // The hot path: queued at once, nothing to wait for, no closure made.
     if (sent !== ACCEPTED) this.#wait(sent.catch((caught) => this.#unsent(to, caught)));
   }
