@@ -1,6 +1,6 @@
+import { drawTree } from "../raintree/draw_tree.ts";
 import type { BroadcastReport } from "./broadcast_report.ts";
 import type { BroadcastObservation } from "./broadcast_run.ts";
-import { drawTree } from "./draw_tree.ts";
 import type { Io } from "./io.ts";
 import type { Fate } from "./local_network.ts";
 import { type Column, counted, type Palette, palette, table } from "./terminal.ts";

@@ -1,8 +1,8 @@
+import { drawTree } from "../raintree/draw_tree.ts";
 import { type ExpectedTraffic, expectedTraffic } from "../raintree/expectations.ts";
 import { type ClassicBroadcast, type ExactBroadcast, simulateClassic, simulateExact } from "../raintree/simulate.ts";
 import { classicOffsets, exactOffsets, maxLevels, segmentDepth, type TreeMode } from "../raintree/tree.ts";
 import type { Command } from "./command.ts";
-import { drawTree } from "./draw_tree.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { type Flag, parseFlags, parseInteger, UsageError } from "./flags.ts";
 import type { Io } from "./io.ts";

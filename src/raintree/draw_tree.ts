@@ -1,5 +1,16 @@
-import { levelTargets, maxLevels, splitSegment, type TreeMode } from "../raintree/tree.ts";
-import type { Palette } from "./terminal.ts";
+import { levelTargets, maxLevels, splitSegment, type TreeMode } from "./tree.ts";
+
+/** Colours of a drawing, by what they mean. */
+export interface TreePaint {
+  /** What the eye is to find first. */
+  bold(text: string): string;
+  /** What may be skipped. */
+  dim(text: string): string;
+  /** A second copy. */
+  yellow(text: string): string;
+  /** A node that passes the message on. */
+  cyan(text: string): string;
+}
 
 /** Options of {@link drawTree}. */
 export interface DrawTreeOptions {
@@ -11,9 +22,12 @@ export interface DrawTreeOptions {
   columns?: number;
   /** What stands behind the number of a position, at most one character wide. @default {nothing} */
   mark?: (position: number) => string;
-  /** Colours. */
-  paint: Palette;
+  /** Colours. @default {none} */
+  paint?: TreePaint;
 }
+
+const same = (text: string) => text;
+const PLAIN: TreePaint = { bold: same, dim: same, yellow: same, cyan: same };
 
 /** A drawn tree. */
 export interface DrawnTree {
@@ -53,7 +67,7 @@ interface Spread {
  * hops decide which copy was first, then the order of sending.
  */
 export function drawTree(mode: TreeMode, n: number, options: DrawTreeOptions): DrawnTree {
-  const { originator = 0, linesMax = Infinity, columns = 80, mark = () => "", paint } = options;
+  const { originator = 0, linesMax = Infinity, columns = 80, mark = () => "", paint = PLAIN } = options;
   const name = (offset: number) => (originator + offset) % n;
   const spread = mode === "exact" ? exactSpread(n, name) : classicSpread(n);
   const root: Head = { offset: 0, duty: spread.rootDuty, copy: false };
