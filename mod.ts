@@ -16,7 +16,13 @@
  */
 
 // The module, its configuration and what it tells and is told.
-export { P2PModule, type P2PModuleOptions, type ReceiptRequest, type StartOptions } from "./src/module/p2p_module.ts";
+export {
+  type MessageOptions,
+  P2PModule,
+  type P2PModuleOptions,
+  type ReceiptRequest,
+  type StartOptions,
+} from "./src/module/p2p_module.ts";
 export { type Bus, type Content, LocalBus, type P2PEvent } from "./src/module/bus.ts";
 export type { P2PConfig, P2PConfigInput } from "./src/module/config.ts";
 export { ConfigError, type ConfigProblem } from "./src/module/config_error.ts";
@@ -45,6 +51,12 @@ export type { WhenFull } from "./src/socket/send_lane.ts";
 
 // What the module shows of its inside.
 export type { Ring, RingChange, RingOptions } from "./src/raintree/ring.ts";
+export type { TreeMode } from "./src/raintree/tree.ts";
+export type { BroadcastTrace } from "./src/raintree/broadcast_trace.ts";
+export type { RainTreeHead, RainTreeMessage } from "./src/raintree/message.ts";
+export type { PeerState } from "./src/raintree/failure_detector.ts";
+export type { PeerCounts } from "./src/peer/decisions.ts";
+export type { LinkTally } from "./src/peer/links.ts";
 export type { RainTreeStats } from "./src/raintree/raintree_router.ts";
 export type { ReceiptOutcome } from "./src/raintree/receipts.ts";
 export type { ReliabilityStats } from "./src/raintree/reliability.ts";

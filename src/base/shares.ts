@@ -26,6 +26,11 @@ export class Shares<K> {
     this.#all = all;
   }
 
+  /** What all have together. */
+  get total(): Readonly<Held> {
+    return this.#total;
+  }
+
   /** What a holder has. */
   of(holder: K): Readonly<Held> {
     return this.#held.get(holder) ?? NOTHING;

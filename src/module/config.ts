@@ -73,6 +73,16 @@ export interface P2PConfig {
   readonly request_timeout_ms: number;
   /** Milliseconds that stopping may take to send what is queued. */
   readonly stop_timeout_ms: number;
+  /** IP address or name on which the admin API listens. */
+  readonly admin_host: string;
+  /** TCP port of the admin API; 0 lets the system choose, empty: there is none. */
+  readonly admin_port: number | "";
+  /** Bearer token without which the admin API sends nothing; empty: it sends nothing for anybody. From `admin_token` or `admin_token_file`. */
+  readonly admin_token: string;
+  /** File the token was read from; empty if it was given directly. */
+  readonly admin_token_file: string;
+  /** How log messages are written; `auto` is text on a terminal and JSON elsewhere. */
+  readonly log_format: "auto" | "text" | "json";
   /** Least severe message that is logged. */
   readonly log_level: "trace" | "debug" | "info" | "warning" | "error" | "fatal";
 }

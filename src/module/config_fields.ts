@@ -1,9 +1,10 @@
+import { P2pError } from "../base/errors.ts";
 import { parseHost } from "../identity/host.ts";
 import { formatNodeAddress, parseNodeAddress } from "../identity/node_address.ts";
 import { NodeKey } from "../identity/node_key.ts";
 import { formatServiceUrl, parseServiceUrl } from "../identity/service_url.ts";
 import type { P2PConfig } from "./config.ts";
-import { boolean, choice, integer, type Kind, list, malformed, share, text } from "./config_kind.ts";
+import { boolean, choice, integer, type Kind, list, malformed, orEmpty, share, text } from "./config_kind.ts";
 
 /** A field's name, as in YAML. */
 export type FieldName = keyof P2PConfig;
@@ -136,6 +137,28 @@ export const CONFIG_FIELDS: { readonly [Name in keyof P2PConfig]: ConfigField<P2
   ),
   request_timeout_ms: duration(10_000, 10, HOUR_MS, "until a request must be answered"),
   stop_timeout_ms: duration(1_000, 0, HOUR_MS, "that stopping may take to send what is queued"),
+  admin_host: {
+    kind: text(host, { placeholder: "HOST" }),
+    fallback: "127.0.0.1",
+    doc: "IP address or name on which the admin API listens",
+  },
+  admin_port: {
+    kind: orEmpty(integer(0, 65535)),
+    fallback: "",
+    doc: "TCP port of the admin API; 0 lets the system choose, empty: no admin API",
+  },
+  admin_token: {
+    kind: text(token, { placeholder: "TOKEN", secret: true }),
+    fallback: "",
+    doc: "Token of those who may send messages over the admin API; or use admin_token_file. Empty: nobody may",
+    secret: true,
+  },
+  admin_token_file: { kind: path(), fallback: "", doc: "File with that token" },
+  log_format: {
+    kind: choice("auto", "text", "json"),
+    fallback: "auto",
+    doc: "How log messages are written; auto: text on a terminal, JSON lines elsewhere",
+  },
   log_level: {
     kind: choice("trace", "debug", "info", "warning", "error", "fatal"),
     fallback: "info",
@@ -182,6 +205,12 @@ function path(): Kind<string> {
     if (given.includes("\0")) throw malformed(given, "a path without NUL characters");
     return given;
   }, { placeholder: "FILE" });
+}
+
+/** What a header may carry after `Bearer `. */
+function token(given: string): string {
+  if (/^[\x21-\x7e]{0,1024}$/.test(given)) return given;
+  throw new P2pError("config_malformed", "it takes at most 1024 visible ASCII characters without spaces");
 }
 
 function chainId(given: string): string {

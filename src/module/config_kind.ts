@@ -28,6 +28,15 @@ export function integer(least: number, most: number): Kind<number> {
   };
 }
 
+/** What `kind` takes, or empty text for "none". */
+export function orEmpty<T>(kind: Kind<T>): Kind<T | ""> {
+  return {
+    ...kind,
+    fromText: (text) => text === "" ? "" : kind.fromText(text),
+    read: (value, report) => value === "" ? "" : kind.read(value, report),
+  };
+}
+
 /** A share of a whole: a number from 0 to 1. */
 export const share: Kind<number> = {
   placeholder: "0..1",

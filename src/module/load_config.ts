@@ -3,6 +3,7 @@ import { didYouMean } from "../base/suggest.ts";
 import { readKeyFile } from "../identity/key_file.ts";
 import type { P2PConfig, P2PConfigInput } from "./config.ts";
 import { ConfigError, type ConfigProblem } from "./config_error.ts";
+import { readSecretFile } from "./secret_file.ts";
 import { CONFIG_FIELDS, CONFIG_NAMES, type ConfigField, envName, type FieldName, flagName } from "./config_fields.ts";
 
 /** Where a configuration comes from; later sources win: file or text, environment, flags. */
@@ -18,10 +19,11 @@ export interface ConfigSources {
 }
 
 /**
- * Reads a configuration from all its sources and checks all of it. Reads `private_key_file` too, relative to the working directory.
+ * Reads a configuration from all its sources and checks all of it. Reads `private_key_file` and `admin_token_file` too, relative to the working directory.
  *
  * @throws {ConfigError} `config_invalid` with every wrong field.
- * @throws {P2pError} `config_unreadable` if the file cannot be read, `key_file_unreadable` if that of the key cannot and nothing else is wrong.
+ * @throws {P2pError} `config_unreadable` if the file cannot be read, `key_file_unreadable` or `secret_file_unreadable` if that of the
+ * key or the token cannot and nothing else is wrong.
  */
 export async function loadConfig(sources: ConfigSources): Promise<P2PConfig> {
   const { file, env = () => undefined, flags = {} } = sources;
@@ -41,7 +43,8 @@ export async function loadConfig(sources: ConfigSources): Promise<P2PConfig> {
     const value = typeof given === "string" ? CONFIG_FIELDS[name].kind.fromText(given) : given.join(",");
     reading.field(name, value, `--${flagName(name)}`);
   }
-  await reading.keyFile();
+  await reading.secretFile("private_key", "private_key_file", readKeyFile);
+  await reading.secretFile("admin_token", "admin_token_file", readSecretFile);
   return reading.finish();
 }
 
@@ -62,8 +65,8 @@ class Reading {
   readonly #values: Partial<Record<FieldName, unknown>> = {};
   readonly #problems: ConfigProblem[] = [];
   readonly #given = new Set<FieldName>();
-  /** Why the key file cannot be read: the machine's doing, not a wrong configuration. */
-  #keyFailure: P2pError | undefined;
+  /** Files of secrets that cannot be read: the machine's doing, not a wrong configuration. */
+  readonly #unreadable: { path: FieldName; error: P2pError }[] = [];
 
   object(given: unknown, source: string): void {
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
@@ -87,20 +90,25 @@ class Reading {
     if (read !== undefined) this.#values[name] = read;
   }
 
-  async keyFile(): Promise<void> {
-    const path = this.#values.private_key_file as string | undefined;
+  /** Takes a secret from the file that another field names. */
+  async secretFile<Name extends FieldName>(
+    name: Name,
+    fileField: FieldName,
+    read: (path: string) => Promise<P2PConfig[Name] | string>,
+  ): Promise<void> {
+    const path = this.#values[fileField] as string | undefined;
     if (!path) return;
-    if (this.#given.has("private_key")) {
-      this.#report("private_key_file", "is given beside private_key, it takes one of them");
+    if (this.#given.has(name) && this.#values[name] !== "") {
+      this.#report(fileField, `is given beside ${name}, it takes one of them`);
       return;
     }
-    this.#given.add("private_key");
+    this.#given.add(name);
     try {
-      this.#values.private_key = await readKeyFile(path);
+      this.field(name, await read(path), fileField);
     } catch (error) {
       if (!(error instanceof P2pError)) throw error;
-      if (error.code === "key_file_unreadable") this.#keyFailure = error;
-      else this.#report("private_key_file", error.message);
+      if (error.code.endsWith("_unreadable")) this.#unreadable.push({ path: fileField, error });
+      else this.#report(fileField, error.message);
     }
   }
 
@@ -116,12 +124,15 @@ class Reading {
           : "is missing, give it or private_key_file",
       );
     }
-    if (this.#keyFailure !== undefined) {
-      if (this.#problems.length === 0) throw this.#keyFailure;
-      this.#report("private_key_file", this.#keyFailure.message);
+    if (this.#values.admin_token_file && !this.#given.has("admin_token")) {
+      this.#report("admin_token_file", "is read by loadConfig() only: give admin_token");
+    }
+    if (this.#unreadable.length > 0) {
+      if (this.#problems.length === 0) throw this.#unreadable[0].error;
+      for (const { path, error } of this.#unreadable) this.#report(path, error.message);
     }
     if (this.#problems.length > 0) {
-      const keyless = this.#keyFailure === undefined &&
+      const keyless = !this.#unreadable.some(({ path }) => path === "private_key_file") &&
         this.#problems.some(({ path }) => path.startsWith("private_key"));
       throw new ConfigError(this.#problems, keyless ? "Make a key with `keys --out FILE`" : undefined);
     }

@@ -1,67 +1,35 @@
-import { type Clock, systemClock } from "../base/clock.ts";
+import { systemClock } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
-import { type Random, systemRandom } from "../base/random.ts";
+import { systemRandom } from "../base/random.ts";
 import { Routines } from "../base/routines.ts";
 import { type Address, parseAddress } from "../identity/address.ts";
 import { formatNodeAddress, type NodeAddress } from "../identity/node_address.ts";
-import type { Fetch } from "../discovery/bootstrap.ts";
+import type { PeerCounts } from "../peer/decisions.ts";
 import type { PeerExplanation } from "../peer/explain.ts";
-import type { CurrentHeightProvider, PeerstoreProvider } from "../peer/peerstore_provider.ts";
+import type { StakedPeer } from "../peer/staked_peer.ts";
+import type { PeerState } from "../raintree/failure_detector.ts";
 import type { RainTreeStats } from "../raintree/raintree_router.ts";
 import type { ReceiptOutcome } from "../raintree/receipts.ts";
 import type { ReliabilityStats } from "../raintree/reliability.ts";
 import type { Ring } from "../raintree/ring.ts";
+import type { TreeMode } from "../raintree/tree.ts";
 import type { Router } from "../router/router.ts";
-import type { MemoryNetwork } from "../transport/memory/memory_transport.ts";
-import type { Transport } from "../transport/transport.ts";
 import { type Bus, type Content, LocalBus, type P2PEvent } from "./bus.ts";
 import type { P2PConfig, P2PConfigInput } from "./config.ts";
 import type { NodeEvent } from "./events.ts";
 import { parseConfig } from "./load_config.ts";
+import type {
+  MessageOptions,
+  P2PModuleOptions,
+  P2PModuleParts,
+  ReceiptRequest,
+  StartOptions,
+} from "./p2p_module_options.ts";
 import type { RequestHandler, RequestOptions } from "./requests.ts";
 import { RunningNode } from "./running_node.ts";
 import { newTelemetry, type Telemetry } from "./telemetry.ts";
 
-/** What an application injects beside the configuration. */
-export interface P2PModuleOptions {
-  /** Where events go. @default {a LocalBus, which P2PModule.subscribe subscribes to} */
-  bus?: Bus;
-  /** Who is staked at a height. @default {the configuration's genesis file; nobody without one} */
-  peerstore?: PeerstoreProvider;
-  /** The height of the chain. @default {always 0} */
-  heights?: CurrentHeightProvider;
-  /** The network of nodes in this process, for `connection_type: memory`: a `MemoryNetwork` of `@raintree/p2p/testing`. */
-  memory?: MemoryNetwork;
-  /** Makes the node's transport, in place of the one that `connection_type` names but with its protocol: a simulated network, for one. */
-  transport?: (routines: Routines) => Transport;
-  /** How bootstrap nodes are asked. @default {globalThis.fetch} */
-  fetch?: Fetch;
-  /** Time. @default {systemClock} */
-  clock?: Clock;
-  /** Randomness of nonces, jitter and back-off. @default {systemRandom} */
-  random?: Random;
-  /** Whether illegal socket transitions throw (development) or are counted (production). @default {false} */
-  strict?: boolean;
-}
-
-/** Options of {@link P2PModule.start}. */
-export interface StartOptions {
-  /** Gives up: nothing is left open, and the start rejects with its reason. */
-  signal?: AbortSignal;
-}
-
-/** The parts of {@link P2PModuleOptions} with every default filled in. */
-export type P2PModuleParts =
-  & Required<Pick<P2PModuleOptions, "bus" | "fetch" | "clock" | "random" | "strict">>
-  & P2PModuleOptions;
-
-/** Who is to be told of a broadcast's arrival, see {@link P2PModule.broadcast}. */
-export interface ReceiptRequest {
-  /** `true`: each node answers for those it passed the message to. `"signed"`: everybody signs. */
-  receipt: true | "signed";
-  /** When to stop waiting, milliseconds from now, at most 60,000. @default {5000} */
-  deadlineMs?: number;
-}
+export type { MessageOptions, P2PModuleOptions, P2PModuleParts, ReceiptRequest, StartOptions };
 
 const RECEIPT_MS = 5_000;
 const RECEIPT_MS_MAX = 60_000;
@@ -188,6 +156,51 @@ export class P2PModule implements AsyncDisposable {
     return this.#running.raintree.reliability!.stats;
   }
 
+  /** Chain ID. */
+  get network(): string {
+    return this.#config.network;
+  }
+
+  /** Whether this node accepts connections once it has started; a client does not. */
+  get listens(): boolean {
+    return !this.#config.is_client_only;
+  }
+
+  /** How broadcasts of this node spread. */
+  get mode(): TreeMode {
+    return this.#config.mode;
+  }
+
+  /** The staked peers with what the chain says of them, in ring order. @throws {P2pError} `module_not_started` */
+  get stakedPeers(): readonly StakedPeer[] {
+    return this.#running.staked;
+  }
+
+  /** Whom this node's tree sends to, whoever broadcasts; nobody where it is not staked. @throws {P2pError} `module_not_started` */
+  get targets(): Address[] {
+    return this.#running.raintree.targets();
+  }
+
+  /** What the failure detector holds of a peer. @throws {P2pError} `module_not_started` */
+  stateOf(peer: Address): PeerState {
+    return this.#running.raintree.reliability!.stateOf(peer);
+  }
+
+  /** Numbers of peers and of what happened to them. @throws {P2pError} `module_not_started` */
+  get peerCounts(): PeerCounts {
+    return this.#running.peers.counts();
+  }
+
+  /** Who is known, connected or not, in no order. @throws {P2pError} `module_not_started` */
+  *knownPeers(): Generator<Address, void, void> {
+    for (const { id } of this.#running.peers.records()) yield id;
+  }
+
+  /** Why this node knows nobody to begin with, although bootstrap nodes are configured; `undefined` while it is no concern. @throws {P2pError} `module_not_started` */
+  get unbootstrapped(): string | undefined {
+    return this.#running.unbootstrapped;
+  }
+
   /** Why a peer is treated as it is; `undefined` if unknown. @throws {P2pError} `module_not_started` */
   explain(peer: Address): PeerExplanation | undefined {
     return this.#running.peers.explain(peer);
@@ -248,7 +261,7 @@ export class P2PModule implements AsyncDisposable {
    * @throws {P2pError} (as a rejection) `module_not_started`, `raintree_not_staked`, `raintree_too_large`
    * @throws {RangeError} (as a rejection) without a type URL
    */
-  broadcast(content: Content): Promise<void>;
+  broadcast(content: Content, options?: MessageOptions & { receipt?: undefined }): Promise<void>;
 
   /**
    * The same, and resolves to who confirmed: when everybody has, or is known to be dead, and at the deadline at the latest. Exact mode only. What a confirmation is
@@ -260,15 +273,20 @@ export class P2PModule implements AsyncDisposable {
   broadcast(content: Content, options: ReceiptRequest): Promise<ReceiptOutcome>;
 
   /** See above. */
-  async broadcast(content: Content, options?: ReceiptRequest): Promise<void | ReceiptOutcome> {
-    if (options === undefined) return await this.#running.broadcast(content);
-    const { receipt, deadlineMs = RECEIPT_MS } = options;
+  async broadcast(content: Content, options: Partial<ReceiptRequest> = {}): Promise<void | ReceiptOutcome> {
+    const { nonce, receipt, deadlineMs = RECEIPT_MS } = options;
+    if (receipt === undefined) return await this.#running.broadcast(content, nonce);
     if (!(deadlineMs > 0) || deadlineMs > RECEIPT_MS_MAX) {
       throw new RangeError(
         `Cannot wait ${deadlineMs} ms for a receipt: wanted more than 0 and at most ${RECEIPT_MS_MAX}`,
       );
     }
-    return await this.#running.broadcastConfirmed(content, receipt === true ? "claims" : "signed", deadlineMs);
+    return await this.#running.broadcastConfirmed(
+      content,
+      nonce,
+      receipt === true ? "claims" : "signed",
+      deadlineMs,
+    );
   }
 
   /**
@@ -276,8 +294,8 @@ export class P2PModule implements AsyncDisposable {
    *
    * @throws {P2pError} (as a rejection) `module_not_started`, `address_malformed`, `peer_unknown`, what the dial fails with.
    */
-  async send(to: Address, content: Content): Promise<void> {
-    await this.#running.send(parseAddress(to), content);
+  async send(to: Address, content: Content, { nonce }: MessageOptions = {}): Promise<void> {
+    await this.#running.send(parseAddress(to), content, nonce);
   }
 
   /**

@@ -5,9 +5,9 @@ import type { Routines } from "../base/routines.ts";
 import type { Address } from "../identity/address.ts";
 import { formatNodeAddress, type NodeAddress, parseNodeAddress } from "../identity/node_address.ts";
 import { parseServiceUrl } from "../identity/service_url.ts";
-import { MemoryPeerStore } from "../peer/memory_peer_store.ts";
 import { PeerManager } from "../peer/peer_manager.ts";
 import type { PeerStore } from "../peer/peer_store.ts";
+import type { StakedPeer } from "../peer/staked_peer.ts";
 import { StaticProvider } from "../peer/static_provider.ts";
 import { NonceDeduper } from "../raintree/dedup.ts";
 import { encodeEnvelope, type PocketEnvelope, randomNonce } from "../raintree/envelope.ts";
@@ -17,12 +17,12 @@ import { Ring } from "../raintree/ring.ts";
 import type { Channel } from "../router/channel.ts";
 import { bytesCodec } from "../router/codec.ts";
 import { Router } from "../router/router.ts";
-import { MemoryTransport } from "../transport/memory/memory_transport.ts";
 import type { Endpoint, Transport } from "../transport/transport.ts";
 import { backgroundMessageCodec } from "./background_message.ts";
 import type { Content, P2PEvent } from "./bus.ts";
 import { CHANNELS } from "./channels.ts";
 import type { P2PConfig } from "./config.ts";
+import { openStore, openTransport, warnOfSharedKey, withGenesis } from "./node_parts.ts";
 import type { P2PModuleParts } from "./p2p_module.ts";
 import { requestCodec, type RequestHandler, Requests } from "./requests.ts";
 import { StakedView } from "./staked_view.ts";
@@ -50,6 +50,7 @@ export class RunningNode {
   readonly #stop = new AbortController();
   readonly #log: Logger = logger("module");
   #endpoint: Endpoint | undefined;
+  #bootstrapFailure: Error | undefined;
   /** RainTree messages sent that the telemetry knows of. */
   #sendsCounted = 0;
 
@@ -121,9 +122,13 @@ export class RunningNode {
       onMisbehaviour: (from, error) => this.router.misbehaved(from, error),
       onUnsent: (to, error) => this.#log.warn("message to {peer} is lost: {error}", { peer: to, error: error.message }),
       layers: this.#layers(),
+      trace: parts.trace,
     });
     this.#direct = this.router.openChannel({ ...CHANNELS.direct, codec: backgroundMessageCodec });
-    this.#direct.handle((envelope, from) => void this.#payload(envelope, from));
+    this.#direct.handle((envelope, from) => {
+      parts.trace?.onArrival(envelope.nonce, from, { level: 0, data: envelope.value });
+      this.#payload(envelope, from);
+    });
     this.requests = new Requests(
       this.router.openChannel({ ...CHANNELS.request, codec: requestCodec }),
       clock,
@@ -184,18 +189,34 @@ export class RunningNode {
     return this.peers.storeFailure;
   }
 
-  /** See {@link P2PModule.broadcast}. */
-  async broadcast(content: Content): Promise<void> {
-    await this.#broadcast(content, (data) => this.raintree.broadcast(data));
+  /** The staked peers at the height of the ring, in its order. */
+  get staked(): readonly StakedPeer[] {
+    return this.#view.staked;
+  }
+
+  /** Why this node knows nobody whom it could begin with; `undefined` where it does, or needs nobody. */
+  get unbootstrapped(): string | undefined {
+    if (!this.#needsPeers) return undefined;
+    return this.#bootstrapFailure?.message ?? "The bootstrap nodes have not answered yet";
   }
 
   /** See {@link P2PModule.broadcast}. */
-  async broadcastConfirmed(content: Content, confirm: ReceiptKind, deadlineMs: number): Promise<ReceiptOutcome> {
-    return await this.#broadcast(content, (data) => this.raintree.broadcastConfirmed(data, deadlineMs, confirm));
+  async broadcast(content: Content, nonce: bigint | undefined): Promise<void> {
+    await this.#broadcast(content, nonce, (data) => this.raintree.broadcast(data));
   }
 
-  async #broadcast<T>(content: Content, send: (data: Uint8Array) => Promise<T>): Promise<T> {
-    const nonce = randomNonce(this.#parts.random);
+  /** See {@link P2PModule.broadcast}. */
+  async broadcastConfirmed(
+    content: Content,
+    nonce: bigint | undefined,
+    confirm: ReceiptKind,
+    deadlineMs: number,
+  ): Promise<ReceiptOutcome> {
+    return await this.#broadcast(content, nonce, (data) => this.raintree.broadcastConfirmed(data, deadlineMs, confirm));
+  }
+
+  async #broadcast<T>(content: Content, given: bigint | undefined, send: (data: Uint8Array) => Promise<T>): Promise<T> {
+    const nonce = given ?? randomNonce(this.#parts.random);
     const sent = send(encodeEnvelope({ ...content, nonce }));
     this.#seen.seen(nonce); // a copy that comes back is no news
     this.#countSends();
@@ -203,8 +224,9 @@ export class RunningNode {
   }
 
   /** See {@link P2PModule.send}. */
-  async send(to: Address, content: Content): Promise<void> {
-    const envelope = { ...content, nonce: randomNonce(this.#parts.random) };
+  async send(to: Address, content: Content, nonce = randomNonce(this.#parts.random)): Promise<void> {
+    const envelope = { ...content, nonce };
+    this.#parts.trace?.onHandover(nonce, to, { level: 0 });
     const { ring } = this.raintree;
     if (!ring.has(to) || !ring.has(this.#config.private_key.address)) return await this.#direct.send(to, envelope);
     const sent = this.raintree.send(encodeEnvelope(envelope), to);
@@ -260,6 +282,7 @@ export class RunningNode {
       await this.#findPeers();
     } catch (caught) {
       this.#stop.signal.throwIfAborted();
+      this.#bootstrapFailure = asError(caught);
       // The first nodes of a network find nobody who could tell them; others may still connect to them.
       this.#log.warn("started without knowing a peer: {error}", { error: asError(caught).message });
     }
@@ -273,12 +296,18 @@ export class RunningNode {
     this.#view.want(this.raintree);
   }
 
-  /** Asks the bootstrap nodes, if there are any, unless somebody is known. */
-  async #findPeers(): Promise<void> {
+  /** Whether there are bootstrap nodes to be asked, and nobody is known. */
+  get #needsPeers(): boolean {
     const { bootstrap_nodes_csv: urls, private_key: { address: self } } = this.#config;
     const { ring } = this.raintree;
     const othersStaked = ring.size > (ring.has(self) ? 1 : 0);
-    if (urls.length === 0 || othersStaked || this.peers.counts().known > 0) return;
+    return urls.length > 0 && !othersStaked && this.peers.counts().known === 0;
+  }
+
+  /** Asks the bootstrap nodes, if there are any, unless somebody is known. */
+  async #findPeers(): Promise<void> {
+    const { bootstrap_nodes_csv: urls } = this.#config;
+    if (!this.#needsPeers) return;
     const { bootstrap } = await import("../discovery/bootstrap.ts");
     const { clock, fetch } = this.#parts;
     const { url, height, peers } = await bootstrap(urls, { clock, fetch, signal: this.#stop.signal });
@@ -335,55 +364,4 @@ export class RunningNode {
       this.#log.error("the bus threw at event {type}: {error}", { type: event.type, error: asError(error).message });
     }
   }
-}
-
-/** Whoever may read the key file can be this node. Only told: the key may be read already, and where to keep it is the operator's to say. */
-async function warnOfSharedKey(path: string): Promise<void> {
-  if (path === "") return;
-  const log = logger("module");
-  try {
-    const { mode } = await Deno.stat(path);
-    if (mode === null || (mode & 0o044) === 0) return; // Windows has no such bits
-    log.warn("key file {path} can be read by other users (mode {mode}): chmod 600 it", {
-      path,
-      mode: (mode & 0o777).toString(8),
-    });
-  } catch (error) {
-    log.debug("who may read key file {path} is not known: {error}", { path, error: asError(error).message });
-  }
-}
-
-/** SQLite is loaded only by those who name a file. */
-async function openStore(path: string): Promise<PeerStore> {
-  if (path === "") return new MemoryPeerStore();
-  const { SqlitePeerStore } = await import("../peer/sqlite_peer_store.ts");
-  return SqlitePeerStore.open(path);
-}
-
-async function openTransport(config: P2PConfig, parts: P2PModuleParts, routines: Routines): Promise<Transport> {
-  const { private_key: key } = config;
-  const { clock, random, memory, transport } = parts;
-  if (transport !== undefined) return transport(routines);
-  if (config.connection_type === "tcp") {
-    const { TcpTransport } = await import("../transport/tcp_transport.ts");
-    const messageProtocols = Object.values(CHANNELS).flatMap(({ id, v1 }) =>
-      v1 === undefined ? [] : [[id, v1] as const]
-    );
-    const { handshake_timeout_ms: handshakeMs } = config;
-    return new TcpTransport({ key, clock, random, routines, handshakeMs, messageProtocols: new Map(messageProtocols) });
-  }
-  if (memory === undefined) {
-    throw new P2pError("memory_network_missing", "connection_type is memory, but no memory network was injected", {
-      hint: "Pass { memory: new MemoryNetwork() } to P2PModule.create, the same one to every node",
-    });
-  }
-  return new MemoryTransport({ network: memory, publicKey: key.publicKey, routines });
-}
-
-/** The staked set of the genesis file, unless the application brings a provider. */
-async function withGenesis(config: P2PConfig, parts: P2PModuleParts): Promise<P2PModuleParts> {
-  if (parts.peerstore !== undefined || config.genesis_file === "") return parts;
-  const { GenesisProvider } = await import("../peer/genesis_provider.ts");
-  const genesis = await GenesisProvider.open(config.genesis_file);
-  return { ...parts, peerstore: genesis };
 }

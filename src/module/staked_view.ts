@@ -35,6 +35,11 @@ export class StakedView {
     return this.#ring.height;
   }
 
+  /** The set of that height, in ring order. */
+  get staked(): readonly StakedPeer[] {
+    return this.#staked;
+  }
+
   /** Asks for the current height and its set. @throws what the providers throw. */
   async load(signal: AbortSignal): Promise<Ring> {
     return await this.at(await this.#heights.getCurrentHeight({ signal }), signal);

@@ -142,6 +142,11 @@ export class Channel<T> implements AsyncIterable<Envelope<T>> {
     return this.#ended !== undefined;
   }
 
+  /** Sends that wait for a connection or for room in a queue, and their bytes. */
+  get waiting(): { readonly count: number; readonly bytes: number } {
+    return this.#waitingShares.total;
+  }
+
   /**
    * Queues a message for one peer, connecting to it first where needed. Messages to one peer arrive in the order of the calls. Those that wait for a
    * connection share one dial, and all fail with it.

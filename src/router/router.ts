@@ -65,6 +65,11 @@ export class Router implements ChannelHost, AsyncDisposable {
     return [...this.#open.keys()];
   }
 
+  /** The channels that are open. */
+  get channels(): Channel<unknown>[] {
+    return [...this.#channels.values()].filter(({ closed }) => !closed);
+  }
+
   /** Inbound connections turned away before their handshake. */
   get refused(): number {
     return this.#gate.refused;

@@ -21,6 +21,13 @@ export class Lanes {
     return this.#send;
   }
 
+  /** Messages received and not consumed yet. */
+  get received(): number {
+    let count = 0;
+    for (const { waiting } of this.#receiveOf.values()) count += waiting;
+    return count;
+  }
+
   /** Whether nothing waits to be sent. */
   get empty(): boolean {
     return this.#send.every(({ length }) => length === 0);

@@ -13,6 +13,8 @@ export class ReceiveLane {
   #options: LaneOptions;
   /** Messages received whole. */
   received = 0;
+  /** Of these, those that are not consumed yet. */
+  waiting = 0;
   #parts: Uint8Array[] = [];
   #partsBytes = 0;
   #outstanding = 0;
@@ -68,6 +70,7 @@ export class ReceiveLane {
       return undefined;
     }
     this.received++;
+    this.waiting++;
     this.#outstanding += length + MESSAGE_COST;
     if (this.#partsBytes === 0) return body;
     const message = concat([...this.#parts, body]);
@@ -78,6 +81,7 @@ export class ReceiveLane {
 
   /** A message of `length` bytes was consumed. Returns whether enough is owed to tell the peer. */
   consumed(length: number): boolean {
+    this.waiting--;
     this.#outstanding -= length + MESSAGE_COST;
     this.#owed += length + MESSAGE_COST;
     return this.#owed * 4 >= this.#options.receiveCapacity;

@@ -127,6 +127,11 @@ export class Socket implements ConnectionHandler {
     return this.#lanes.sending;
   }
 
+  /** Messages received whose handler has not finished with them. */
+  get receivedWaiting(): number {
+    return this.#lanes.received;
+  }
+
   /** Dials: `opening` to `connecting`. Throws what the transport throws, after closing. */
   async dial(transport: Transport, address: NodeAddress, signal: AbortSignal): Promise<void> {
     this.#lifecycle.go("connecting");
