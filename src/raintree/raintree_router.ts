@@ -122,7 +122,7 @@ export class RainTreeRouter {
       self,
       ring: () => this.#ring,
       isV1,
-      has: (nonce) => this.#nonces.has(nonce),
+      nonces: this.#nonces,
       adjust: (handover) => this.#spread.adjust(handover),
       deliver: (to, message) => this.#spread.alone(to, message),
       onMisbehaviour: options.onMisbehaviour,
@@ -236,7 +236,7 @@ export class RainTreeRouter {
     if (head.seq !== undefined && this.#index >= 0) this.reliability?.acknowledge(from, head.seq);
     // Outside: what an application throws is not the peer's doing.
     if (!this.#options.onPayload(envelope, from)) this.#counts.redundant++;
-    else if (this.reliability !== undefined) this.#got(envelope.nonce, head);
+    else if (this.reliability !== undefined) this.#got(envelope.nonce, head, from);
   }
 
   /** A peer connected. */
@@ -340,9 +340,9 @@ export class RainTreeRouter {
   }
 
   /** A broadcast is new here. A private message is not passed on by anybody, so nothing is kept of it. */
-  #got(nonce: bigint, { level, until, copy = false, data }: RainTreeMessage): void {
+  #got(nonce: bigint, { level, until, copy = false, data }: RainTreeMessage, from: Address): void {
     const byTree = level > 0 || until !== undefined;
-    if (byTree || copy) this.reliability!.got(this.#keep(nonce, data), byTree ? "tree" : "repair");
+    if (byTree || copy) this.reliability!.got(this.#keep(nonce, data), byTree ? "tree" : "repair", from);
   }
 
   #keep(nonce: bigint, data: Uint8Array): RecentMessage {

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
-import { type Random, systemRandom } from "../base/random.ts";
-import { NonceIndex } from "./nonce_index.ts";
+import { P2pError } from "../base/errors.ts";
+import { NonceDeduper } from "./dedup.ts";
 
 /** A broadcast that came lately. Short-lived: whoever needs it later remembers its nonce or its number. */
 export interface RecentMessage {
@@ -10,7 +10,7 @@ export interface RecentMessage {
   readonly atMs: number;
   /** How many came before it, forgotten ones included. */
   readonly sequence: number;
-  /** The encoded `PocketEnvelope`: a view of memory that never changes. */
+  /** The encoded `PocketEnvelope`: a view, for use at once, of memory that changes when the message is forgotten. @throws {P2pError} `recent_forgotten` then. */
   readonly data: Uint8Array;
 }
 
@@ -22,8 +22,8 @@ export interface RecentMessagesOptions {
   bytesMax?: number;
   /** How long it is kept, milliseconds. @default {60000} */
   ageMsMax?: number;
-  /** Keys the hash, so that nobody can choose nonces that collide. @default {systemRandom} */
-  random?: Random;
+  /** Where it is noted which message has which nonce: whoever looks nonces up anyway pays for it once. @default {its own} */
+  nonces?: NonceDeduper;
 }
 
 /** What keeping an empty message takes. */
@@ -33,61 +33,64 @@ const CHUNK_BYTES = 64 * 1024;
 /** Messages above this get memory of their own: at most a quarter of a chunk is left empty. */
 const PIECE_BYTES_MAX = CHUNK_BYTES / 4;
 
+/** Memory for messages. */
+interface Chunk {
+  readonly memory: Uint8Array;
+  /** How many messages it holds. */
+  messages: number;
+}
+
+/** Chunks that wait to be used again. Fresh memory costs more than the copying: the system has to find and to clear it. */
+const SPARE_CHUNKS_MAX = 4;
+
+/** Numbers of messages go round at this, where they are noted. */
+const NOTES = 2 ** 32 - 1;
+
 /** The data is cut out of its chunk when asked for: most messages are never asked for again, and a view costs as much as copying 256 bytes. */
 class Kept implements RecentMessage {
-  readonly #chunk: Uint8Array;
-  readonly #start: number;
-  readonly #length: number;
+  readonly #store: RecentMessages;
 
-  constructor(
-    readonly nonce: bigint,
-    readonly atMs: number,
-    readonly sequence: number,
-    chunk: Uint8Array,
-    start: number,
-    length: number,
-  ) {
-    this.#chunk = chunk;
-    this.#start = start;
-    this.#length = length;
+  constructor(store: RecentMessages, readonly nonce: bigint, readonly atMs: number, readonly sequence: number) {
+    this.#store = store;
   }
 
   get data(): Uint8Array {
-    return this.#chunk.subarray(this.#start, this.#start + this.#length);
+    return this.#store.dataOf(this.sequence);
   }
 }
 
 /**
  * The broadcasts that came lately, for those who lack them: bounded in bytes and in time, oldest out first. Copies into chunks, so that no
- * network buffer is kept alive; a chunk goes when its last message does. Everything about a message stands in typed arrays, where it costs the
+ * network buffer is kept alive; a chunk is used again when its last message is gone. Everything about a message stands in typed arrays, where it costs the
  * garbage collector nothing. No timer: what is too old is not found any more, and is let go when the next message comes.
  */
 export class RecentMessages {
   readonly #clock: Clock;
   readonly #bytesMax: number;
   readonly #ageMsMax: number;
-  readonly #seed: Uint8Array;
+  readonly #nonces: NonceDeduper;
   // Message number s stands at place s % places; there are always a power of two.
   #mask = FIRST_PLACES - 1;
-  #index: NonceIndex;
+  #ids = new BigUint64Array(FIRST_PLACES);
   #times = new Float64Array(FIRST_PLACES);
   #starts = new Uint32Array(FIRST_PLACES);
   #lengths = new Uint32Array(FIRST_PLACES);
-  #chunks = new Array<Uint8Array | undefined>(FIRST_PLACES).fill(undefined);
+  #chunks = new Array<Chunk | undefined>(FIRST_PLACES).fill(undefined);
   #oldest = 0;
   #next = 0;
   #bytes = 0;
-  #chunk = new Uint8Array();
+  /** The one that is being filled. */
+  #chunk: Chunk = { memory: new Uint8Array(), messages: 0 };
   #chunkUsed = 0;
+  readonly #spareChunks: Chunk[] = [];
 
   /** Empty. */
   constructor(options: RecentMessagesOptions) {
-    const { clock, bytesMax = 8 * 1024 * 1024, ageMsMax = 60_000, random = systemRandom } = options;
+    const { clock, bytesMax = 8 * 1024 * 1024, ageMsMax = 60_000, nonces = new NonceDeduper() } = options;
     this.#clock = clock;
     this.#bytesMax = bytesMax;
     this.#ageMsMax = ageMsMax;
-    this.#seed = random.fill(new Uint8Array(8));
-    this.#index = new NonceIndex(FIRST_PLACES, this.#seed);
+    this.#nonces = nonces;
   }
 
   /** Bytes held, 64 for each message included. */
@@ -115,45 +118,47 @@ export class RecentMessages {
    * costs as much as the rest. A message larger than everything that may be kept is alone until the next one comes.
    */
   add(nonce: bigint, data: Uint8Array, nowMs: number = this.#clock.now()): RecentMessage {
-    const known = this.#index.find(nonce);
-    if (known >= 0) return this.#kept(this.#sequenceAt(known), nonce);
+    const known = this.#sequenceOf(nonce);
+    if (known >= 0) return this.#kept(known);
     const length = data.length;
     this.#makeRoom(length + ENTRY_BYTES, nowMs);
     const sequence = this.#next++;
     const place = sequence & this.#mask;
-    let chunk: Uint8Array;
+    let chunk: Chunk;
     let start = 0;
     if (length > PIECE_BYTES_MAX) {
-      chunk = data.slice();
+      chunk = { memory: data.slice(), messages: 0 };
     } else {
-      if (this.#chunkUsed + length > this.#chunk.length) {
-        this.#chunk = new Uint8Array(CHUNK_BYTES);
+      if (this.#chunkUsed + length > this.#chunk.memory.length) {
+        this.#chunk = this.#spareChunks.pop() ?? { memory: new Uint8Array(CHUNK_BYTES), messages: 0 };
         this.#chunkUsed = 0;
       }
       chunk = this.#chunk;
       start = this.#chunkUsed;
       this.#chunkUsed += length;
-      chunk.set(data, start);
+      chunk.memory.set(data, start);
     }
-    this.#index.put(place, nonce);
+    chunk.messages++;
+    this.#nonces.note(nonce, (sequence % NOTES) + 1);
+    this.#ids[place] = nonce;
     this.#times[place] = nowMs;
     this.#starts[place] = start;
     this.#lengths[place] = length;
     this.#chunks[place] = chunk;
     this.#bytes += length + ENTRY_BYTES;
-    return new Kept(nonce, nowMs, sequence, chunk, start, length);
+    return new Kept(this, nonce, nowMs, sequence);
   }
 
   /** The message, unless it is forgotten or too old. */
   get(nonce: bigint): RecentMessage | undefined {
-    const place = this.#index.find(nonce);
-    return place < 0 ? undefined : this.#young(this.#sequenceAt(place), nonce, this.#clock.now());
+    const sequence = this.#sequenceOf(nonce);
+    return sequence < 0 ? undefined : this.#young(sequence, this.#clock.now());
   }
 
   /** The message of this number, unless it is forgotten, too old or still to come. Give it the time if you ask for many. */
   at(sequence: number, nowMs: number = this.#clock.now()): RecentMessage | undefined {
     if (sequence < this.#oldest || sequence >= this.#next) return undefined;
-    return this.#young(sequence, this.#index.at(sequence & this.#mask), nowMs);
+    return this.#young(sequence, nowMs);
   }
 
   /** The nonces of the messages from number `from` on, in a row, that came at `atMs` or before. */
@@ -162,7 +167,7 @@ export class RecentMessages {
     for (let sequence = Math.max(from, this.#oldest); sequence < this.#next; sequence++) {
       const place = sequence & this.#mask;
       if (this.#times[place] > atMs) break;
-      nonces.push(this.#index.at(place));
+      nonces.push(this.#ids[place]);
     }
     return nonces;
   }
@@ -176,26 +181,32 @@ export class RecentMessages {
     }
   }
 
-  #young(sequence: number, nonce: bigint, nowMs: number): RecentMessage | undefined {
-    const tooOld = this.#times[sequence & this.#mask] < nowMs - this.#ageMsMax;
-    return tooOld ? undefined : this.#kept(sequence, nonce);
-  }
-
-  #kept(sequence: number, nonce: bigint): RecentMessage {
+  /** The data of a message that is held, by its number. @throws {P2pError} `recent_forgotten` */
+  dataOf(sequence: number): Uint8Array {
+    if (sequence < this.#oldest) {
+      throw new P2pError("recent_forgotten", `Message ${sequence} is forgotten, the oldest held is ${this.#oldest}`);
+    }
     const place = sequence & this.#mask;
-    return new Kept(
-      nonce,
-      this.#times[place],
-      sequence,
-      this.#chunks[place]!,
-      this.#starts[place],
-      this.#lengths[place],
-    );
+    const start = this.#starts[place];
+    return this.#chunks[place]!.memory.subarray(start, start + this.#lengths[place]);
   }
 
-  /** The number of the message at a taken place. */
-  #sequenceAt(place: number): number {
-    return this.#oldest + ((place - this.#oldest) & this.#mask);
+  #young(sequence: number, nowMs: number): RecentMessage | undefined {
+    const tooOld = this.#times[sequence & this.#mask] < nowMs - this.#ageMsMax;
+    return tooOld ? undefined : this.#kept(sequence);
+  }
+
+  #kept(sequence: number): RecentMessage {
+    const place = sequence & this.#mask;
+    return new Kept(this, this.#ids[place], this.#times[place], sequence);
+  }
+
+  /** The number of the message with this nonce, if it is held; otherwise -1. */
+  #sequenceOf(nonce: bigint): number {
+    const note = this.#nonces.noted(nonce);
+    if (note === 0) return -1;
+    const sequence = this.#oldest + (note - 1 - (this.#oldest % NOTES) + NOTES) % NOTES;
+    return sequence < this.#next ? sequence : -1;
   }
 
   #makeRoom(bytes: number, nowMs: number): void {
@@ -203,33 +214,42 @@ export class RecentMessages {
     while (this.#oldest < this.#next) {
       const place = this.#oldest & this.#mask;
       if (this.#bytes + bytes <= this.#bytesMax && this.#times[place] >= tooOld) break;
-      this.#index.remove(place);
+      const chunk = this.#chunks[place]!;
       this.#chunks[place] = undefined;
       this.#bytes -= this.#lengths[place] + ENTRY_BYTES;
       this.#oldest++;
+      if (--chunk.messages === 0) this.#spare(chunk);
     }
     if (this.size > this.#mask) this.#grow();
+  }
+
+  /** A chunk holds no message any more. */
+  #spare(chunk: Chunk): void {
+    if (chunk === this.#chunk) this.#chunkUsed = 0;
+    else if (chunk.memory.length === CHUNK_BYTES && this.#spareChunks.length < SPARE_CHUNKS_MAX) {
+      this.#spareChunks.push(chunk);
+    }
   }
 
   /** Twice the places; the bound on bytes is one on these too. */
   #grow(): void {
     const places = 2 * (this.#mask + 1);
-    const index = new NonceIndex(places, this.#seed);
+    const ids = new BigUint64Array(places);
     const times = new Float64Array(places);
     const starts = new Uint32Array(places);
     const lengths = new Uint32Array(places);
-    const chunks = new Array<Uint8Array | undefined>(places).fill(undefined);
+    const chunks = new Array<Chunk | undefined>(places).fill(undefined);
     for (let sequence = this.#oldest; sequence < this.#next; sequence++) {
       const from = sequence & this.#mask;
       const to = sequence & (places - 1);
-      index.put(to, this.#index.at(from));
+      ids[to] = this.#ids[from];
       times[to] = this.#times[from];
       starts[to] = this.#starts[from];
       lengths[to] = this.#lengths[from];
       chunks[to] = this.#chunks[from];
     }
     this.#mask = places - 1;
-    this.#index = index;
+    this.#ids = ids;
     this.#times = times;
     this.#starts = starts;
     this.#lengths = lengths;

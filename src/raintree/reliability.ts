@@ -7,6 +7,7 @@ import type { Channel } from "../router/channel.ts";
 import { AckLedger, type Handover } from "./ack_ledger.ts";
 import { type ControlMessage, decodeControlMessage } from "./control_message.ts";
 import { type ControlCounts, ControlOutbox } from "./control_outbox.ts";
+import type { NonceDeduper } from "./dedup.ts";
 import { FailureDetector, type PeerState } from "./failure_detector.ts";
 import { Igyw } from "./igyw.ts";
 import type { NodeKey } from "../identity/node_key.ts";
@@ -58,8 +59,8 @@ export interface ReliabilityOptions extends LayerOptions {
   network: string;
   /** What this node signs receipts with. @default {it does not} */
   key?: NodeKey;
-  /** Whether a broadcast arrived here before. */
-  has(nonce: bigint): boolean;
+  /** What arrived here. */
+  nonces: NonceDeduper;
   /** Somebody kept silent: hand it to the next in turn. */
   adjust(handover: Handover): void;
   /** Sends a broadcast to somebody who lacks it; nothing is owed for it. */
@@ -125,7 +126,12 @@ export class Reliability {
     });
     // Whoever waits for others waits longer while this process is held up.
     const patient = new PatientClock(clock);
-    this.#recent = new RecentMessages({ clock: patient, bytesMax: recentBytes, ageMsMax: recentMs });
+    this.#recent = new RecentMessages({
+      clock: patient,
+      bytesMax: recentBytes,
+      ageMsMax: recentMs,
+      nonces: options.nonces,
+    });
     this.#ledger = new AckLedger({
       clock: patient,
       doubt: () => this.#detector?.doubt() ?? 1,
@@ -142,7 +148,8 @@ export class Reliability {
     }
     const isDead = (peer: Address) => options.isV1(peer) || (this.#detector?.isDead(peer) ?? false);
     const sink = this.#outbox;
-    const { has, onMisbehaviour } = options;
+    const { nonces, onMisbehaviour } = options;
+    const has = (nonce: bigint) => nonces.has(nonce);
     const deliver = (to: Address, message: RecentMessage) => {
       this.#own.repaired++;
       options.deliver(to, message);
@@ -190,6 +197,11 @@ export class Reliability {
   /** Keeps a copy of a broadcast, or finds the one kept. On the hot path. */
   keep(nonce: bigint, data: Uint8Array): RecentMessage {
     return this.#keeps ? this.#recent.add(nonce, data) : { nonce, atMs: 0, sequence: 0, data };
+  }
+
+  /** Whether a broadcast is still there to be handed over. On the hot path. */
+  holds(message: RecentMessage): boolean {
+    return !this.#keeps || message.sequence >= this.#recent.oldest;
   }
 
   /** A broadcast is new here: others may lack it. On the hot path. */

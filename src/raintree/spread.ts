@@ -155,6 +155,8 @@ export class Spread {
   #handOverTo(handover: Handover, until: Uint8Array): void {
     const { ring, message } = handover;
     const reliability = this.#options.reliability();
+    // Forgotten while an acknowledgement or a dial was waited for: more came meanwhile than may be kept.
+    if (reliability?.holds(message) === false) return;
     let { target } = handover;
     for (;;) {
       const to = ring.at(target);
@@ -202,6 +204,7 @@ export class Spread {
   #sendLevelIn(ring: Ring, target: number, level: number, message: RecentMessage, tries: number): void {
     const to = ring.at(target);
     const reliability = this.#options.reliability();
+    if (reliability?.holds(message) === false) return;
     const handover = { ring, target, until: undefined, level, message, tries, confirm: undefined };
     if (reliability?.stateOf(to) === "dead") return this.#adjustLevel(handover);
     const seq = this.#isV1(to) ? undefined : reliability?.owed(to, handover);

@@ -66,3 +66,14 @@ Deno.test("NonceDeduper.has() tells what was seen for a duty, and remembers noth
 Deno.test("NonceDeduper refuses a size it cannot have", () => {
   for (const maxNonces of [0, -1, 1.5, NaN, 2 ** 40]) assertThrows(() => new NonceDeduper({ maxNonces }), RangeError);
 });
+
+Deno.test("NonceDeduper.note() keeps a number beside a nonce, also while the table grows, until the nonce is forgotten", () => {
+  const nonces = new NonceDeduper({ maxNonces: 1000, random: seededRandom(4) });
+  for (let i = 1; i <= 3000; i++) {
+    assertEquals(nonces.noted(BigInt(i)), 0);
+    nonces.note(BigInt(i), 2 ** 32 - i);
+  }
+  for (let i = 1; i <= 3000; i++) assertEquals(nonces.noted(BigInt(i)), i <= 2000 ? 0 : 2 ** 32 - i, `nonce ${i}`);
+  nonces.note(3000n, 7);
+  assertEquals([nonces.noted(3000n), nonces.has(3000n), nonces.size], [7, false, 1000]);
+});

@@ -155,7 +155,7 @@ export class RepairCluster {
     const address = this.ring.at(index);
     const { clock } = this;
     const random = seededRandom(this.#options.seed * 100_003 + index);
-    const recent = new RecentMessages({ clock, random, bytesMax: 1024 * 1024 });
+    const recent = new RecentMessages({ clock, bytesMax: 1024 * 1024 });
     const got = new Map<bigint, number>();
     const outbox = new ControlOutbox({ clock, flushMs: FLUSH_MS, send: (to, bytes) => this.#control(node, to, bytes) });
     const node: ClusterNode = {

@@ -18,7 +18,7 @@ function rig(nodes = 20, options: Partial<RepairOptions> = {}) {
   const all = addresses(nodes + 1, nodes);
   const stranger = all.pop()!;
   const ring = Ring.of(all);
-  const recent = new RecentMessages({ clock, random });
+  const recent = new RecentMessages({ clock });
   const seen = new Set<bigint>();
   const delivered: [to: Address, nonce: bigint][] = [];
   const complaints: [from: Address, code: string][] = [];
