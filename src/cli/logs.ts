@@ -11,19 +11,24 @@ import type { Io } from "./io.ts";
 import { palette } from "./terminal.ts";
 
 /**
- * Sends what the library logs from `level` on to standard error: text where a person looks at it, otherwise a JSON object a line.
- * Dispose of it to make the library silent again.
+ * Sends what the library logs from `level` on to standard error: text, or a JSON object a line; `auto` is text where a person looks at it. Dispose of it to
+ * make the library silent again.
  */
-export function logTo(io: Io, level: P2PConfig["log_level"]): Disposable {
+export function logTo(
+  io: Io,
+  level: P2PConfig["log_level"],
+  format: P2PConfig["log_format"] = "auto",
+): Disposable {
   const isColoured = palette(io, "stderr").bold("") !== "";
   const text = (isColoured ? getAnsiColorFormatter : getTextFormatter)({ timestamp: "time", value: "bare" });
   // The template is the name of the event, its values are fields beside it; the text is for whoever reads without a program.
   const json = getJsonLinesFormatter({ message: "template", properties: "flatten" });
   const jsonWithText = (record: LogRecord) =>
     json({ ...record, properties: { text: rendered(record), ...record.properties } });
-  const format = io.isTerminal.stderr ? text : jsonWithText;
+  const isText = format === "text" || (format === "auto" && io.isTerminal.stderr);
+  const line = isText ? text : jsonWithText;
   configureSync({
-    sinks: { stderr: (record) => io.stderr(format(record)) },
+    sinks: { stderr: (record) => io.stderr(line(record)) },
     loggers: [
       { category: "raintree", sinks: ["stderr"], lowestLevel: level },
       { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "error" },

@@ -16,12 +16,14 @@ export const command: Command = {
   help: {
     usage: "node --config FILE [flags]",
     description: "A variable P2P_PORT overrides the field port of the file, a flag --port overrides both.\n" +
-      "Prints where the node listens, then logs to standard error: text on a terminal, otherwise JSON lines.\n" +
-      "SIGINT and SIGTERM end it in order: what was accepted is still sent. A second one ends it at once.",
+      "Prints where the node listens (and its admin API, with --admin-port), then logs to standard error: text on a terminal,\n" +
+      "otherwise JSON lines. SIGINT and SIGTERM end it in order: it is no longer ready, and what was accepted is still sent.\n" +
+      "A second one ends it at once.",
     flags,
     examples: [
       ["node --config node.yaml", "a node as its file says"],
       ["node --private-key-file node.key --genesis-file genesis.json", "the same without a file"],
+      ["node --config node.yaml --admin-port 7070", "with health, metrics and the tree at http://127.0.0.1:7070"],
       ["node --config node.yaml --port 0 --log-level debug", "at a port that the system chooses, telling more"],
     ],
   },
@@ -36,7 +38,7 @@ export const command: Command = {
       );
     }
     const [{ runNode }, { logTo }] = await Promise.all([import("./run_node.ts"), import("./logs.ts")]);
-    using _logs = logTo(io, config.log_level);
+    using _logs = logTo(io, config.log_level, config.log_format);
     await runNode(config, io);
     return ExitCode.ok;
   },

@@ -1,3 +1,5 @@
+import type { AdminServer } from "../admin/admin_server.ts";
+import type { MessageLog } from "../admin/message_log.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { asError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
@@ -21,7 +23,7 @@ export interface RunNodeOptions {
 
 /**
  * Runs one node until `io.signal` aborts, then stops it. Logs what happens; standard output gets two lines once the node listens, its node
- * address URL and its multiaddr.
+ * address URL and its multiaddr, and a third with the URL of its admin API where it has one.
  *
  * @throws {P2pError} what `P2PModule.start` and `stop` throw; nothing is left running.
  */
@@ -29,7 +31,10 @@ export async function runNode(config: P2PConfig, io: Io, { clock = systemClock }
   const log = logger("node");
   const bus = new LocalBus((error) => log.error("a subscriber of the bus threw: {error}", { error: asError(error) }));
   bus.subscribe((event) => logEvent(log, event));
-  await using node = P2PModule.create(config, { bus, clock });
+  const messages = config.admin_port === "" ? undefined : await newMessageLog(clock);
+  await using node = P2PModule.create(config, { bus, clock, trace: messages });
+  // Before the start: it is alive then, and says what it waits for.
+  await using admin = messages && await openAdmin(config, node, messages, clock);
   await node.start({ signal: io.signal });
   const { address, staked, ring } = node;
   if (config.is_client_only) {
@@ -39,6 +44,10 @@ export async function runNode(config: P2PConfig, io: Io, { clock = systemClock }
     io.stdout(`${node.url}\n${multiaddr}\n`);
     log.info("node {address} listens at {multiaddr}", { address, url: node.url, multiaddr });
   }
+  if (admin !== undefined) {
+    io.stdout(`${admin.url}\n`);
+    log.info("admin API at {url}", { url: admin.url });
+  }
   const view = { validators: ring.size, staked };
   if (staked) log.info("staked, one of {validators} validators", view);
   else log.warn("not staked: broadcasts of {validators} validators do not come here", view);
@@ -46,11 +55,33 @@ export async function runNode(config: P2PConfig, io: Io, { clock = systemClock }
   const cancel = clock.after(LONELY_MS, () => warnIfLonely(log, node, peers));
   await aborted(io.signal);
   cancel();
+  admin?.drain();
   log.info("stopping");
   const { storeFailure } = node;
   await node.stop();
   if (storeFailure !== undefined) log.error("peers were not stored: {error}", { error: storeFailure.message });
   log.info("stopped");
+}
+
+async function newMessageLog(clock: Clock): Promise<MessageLog> {
+  const { MessageLog } = await import("../admin/message_log.ts");
+  return new MessageLog({ clock });
+}
+
+/** Loaded only where it is asked for: the time to start counts. */
+async function openAdmin(
+  config: P2PConfig,
+  module: P2PModule,
+  messages: MessageLog,
+  clock: Clock,
+): Promise<AdminServer> {
+  const [{ AdminServer }, { echo }] = await Promise.all([
+    import("../admin/admin_server.ts"),
+    import("../admin/echo.ts"),
+  ]);
+  module.onRequest(echo);
+  const { admin_host: host, admin_port, admin_token: token, request_timeout_ms: timeoutMs } = config;
+  return AdminServer.open({ module, messages, host, port: Number(admin_port), token, timeoutMs, clock });
 }
 
 function warnIfLonely(log: ReturnType<typeof logger>, node: P2PModule, persistent: Address[]): void {

@@ -1,0 +1,121 @@
+import { abortable, type Clock, deadline, systemClock } from "../base/clock.ts";
+import { asError, P2pError } from "../base/errors.ts";
+import { type Random, systemRandom } from "../base/random.ts";
+import type { P2PModule } from "../module/p2p_module.ts";
+import { adminApp } from "./admin_app.ts";
+import type { MessageLog } from "./message_log.ts";
+
+/** Options of {@link AdminServer.open}. */
+export interface AdminServerOptions {
+  /** The node; it need not be started yet. */
+  module: P2PModule;
+  /** The way of recent messages: what was given to the module as its `trace`. */
+  messages: MessageLog;
+  /** IP address or name to listen on. @default {"127.0.0.1"} */
+  host?: string;
+  /** TCP port; 0 lets the system choose. @default {0} */
+  port?: number;
+  /** Bearer token of those who may send. @default {nobody may} */
+  token?: string;
+  /** How long a request may take to arrive or to be answered, milliseconds. @default {10000} */
+  timeoutMs?: number;
+  /** Time. @default {systemClock} */
+  clock?: Clock;
+  /** Randomness of nonces. @default {systemRandom} */
+  random?: Random;
+}
+
+interface ServerState {
+  draining: boolean;
+  /** Requests whose answers are not delivered; each leaves by itself. */
+  readonly underWay: Set<Promise<unknown>>;
+}
+
+/** How long answers under way may take once the server closes, milliseconds. */
+const CLOSE_MS = 1_000;
+
+/** The admin API of one node, listening. The only file of the project that names `Deno.serve`. */
+export class AdminServer implements AsyncDisposable {
+  /** Where it listens: `http://127.0.0.1:7070`. */
+  readonly url: string;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #cut: AbortController;
+  readonly #clock: Clock;
+  readonly #state: ServerState;
+  #closed: Promise<void> | undefined;
+
+  private constructor(
+    server: Deno.HttpServer<Deno.NetAddr>,
+    cut: AbortController,
+    clock: Clock,
+    state: ServerState,
+  ) {
+    this.#server = server;
+    this.#cut = cut;
+    this.#clock = clock;
+    this.#state = state;
+    const { hostname, port } = server.addr;
+    this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+  }
+
+  /**
+   * Serves the admin API from now on.
+   *
+   * @throws {P2pError} `port_in_use`, `port_forbidden`, `listen_failed`
+   */
+  static open(options: AdminServerOptions): AdminServer {
+    const { host: hostname = "127.0.0.1", port = 0, token = "", clock = systemClock, random = systemRandom } = options;
+    const state: ServerState = { draining: false, underWay: new Set() };
+    const cut = new AbortController();
+    const app = adminApp({ ...options, token, clock, random, draining: () => state.draining });
+    try {
+      const listening = { hostname, port, signal: cut.signal, onListen: () => {} };
+      const server = Deno.serve(listening, (request, { completed }) => {
+        const done: Promise<unknown> = completed.catch(asError).finally(() => state.underWay.delete(done));
+        state.underWay.add(done);
+        return app.fetch(request);
+      });
+      return new AdminServer(server, cut, clock, state);
+    } catch (cause) {
+      throw listenError(`${hostname}:${port}`, cause);
+    }
+  }
+
+  /** From now on the node is not ready, and takes no messages over the API; everything else is still answered. */
+  drain(): void {
+    this.#state.draining = true;
+  }
+
+  /** Drains, answers what is under way (for a second at most), and stops listening. Idempotent. */
+  close(): Promise<void> {
+    this.drain();
+    return this.#closed ??= this.#shut();
+  }
+
+  /** Closes. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #shut(): Promise<void> {
+    {
+      // Not the server's own shutdown(), which waits for whoever reads or writes nothing, and cannot be cut short.
+      using limit = deadline(this.#clock, CLOSE_MS, "Answering the last requests");
+      await abortable(Promise.all(this.#state.underWay), limit.signal).catch(asError);
+    }
+    this.#cut.abort();
+    await this.#server.finished;
+  }
+}
+
+function listenError(where: string, cause: unknown): P2pError {
+  const failed = (code: string, why: string, hint: string) =>
+    new P2pError(code, `Cannot serve the admin API on ${where}: ${why}`, { cause, hint });
+  if (cause instanceof Deno.errors.AddrInUse) {
+    return failed("port_in_use", "another program listens there", "Configure another admin_port (0: any), or empty");
+  }
+  if (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable) {
+    return failed("port_forbidden", "not permitted", `Run deno with --allow-net=${where}, on a port from 1024 on`);
+  }
+  return failed("listen_failed", asError(cause).message, "Set admin_host to an address of this machine");
+}

@@ -1,0 +1,64 @@
+import { assertEquals } from "@std/assert";
+import { MessageLog } from "../../src/admin/message_log.ts";
+import { addressToBytes } from "../../src/identity/address.ts";
+import { Ring } from "../../src/raintree/ring.ts";
+import { VirtualClock } from "../../src/sim/virtual_clock.ts";
+import { keysOf } from "../module/live_network.ts";
+
+const addresses = keysOf(5).map(({ address }) => address);
+const [self, second, third, fourth] = addresses;
+const ring = Ring.of(addresses.slice(0, 4));
+const data = new Uint8Array(100);
+
+Deno.test("MessageLog tells how a message came and went, and keeps no view of what it was given", async () => {
+  const clock = new VirtualClock();
+  const log = new MessageLog({ clock });
+  const until = addressToBytes(self);
+  log.onArrival(7n, third, { level: 0, until, data });
+  until.fill(0xff);
+  await clock.advance(5);
+  log.onArrival(7n, fourth, { level: 3, data });
+  log.onArrival(7n, fourth, { level: 0, copy: true, data });
+  log.onHandover(7n, second, { level: 0, until: addressToBytes(fourth) });
+  log.onHandover(7n, addresses[4], { level: 0, until: addressToBytes(self) });
+  const first = { at: "1970-01-01T00:00:00.000Z", atMs: 0 };
+  const later = { at: "1970-01-01T00:00:00.005Z", atMs: 5 };
+  assertEquals(log.view(7n, self, ring), {
+    nonce: "7",
+    origin: false,
+    bytes: 100,
+    firstAt: first.at,
+    arrivals: [
+      { ...first, kind: "segment", until: self, segment: 4, from: third },
+      { ...later, kind: "level", level: 3, from: fourth },
+      { ...later, kind: "copy", from: fourth },
+    ],
+    handovers: [
+      { ...later, kind: "segment", until: fourth, segment: 2, to: second },
+      { ...later, kind: "segment", until: self, segment: undefined, to: addresses[4] }, // not in the view
+    ],
+    omitted: 0,
+  });
+  assertEquals(log.view(8n, self, ring), undefined);
+});
+
+Deno.test("MessageLog knows what began here, and what was only sent", () => {
+  const log = new MessageLog({ clock: new VirtualClock() });
+  log.onArrival(1n, undefined, { level: 0, data });
+  log.onHandover(2n, second, { level: 0 });
+  const [began, sent] = [log.view(1n, self, ring)!, log.view(2n, self, ring)!];
+  assertEquals([began.origin, began.arrivals[0].kind, began.arrivals[0].segment], [true, "origin", 4]);
+  assertEquals([sent.origin, sent.bytes, sent.handovers[0].kind], [false, undefined, "direct"]);
+});
+
+Deno.test("MessageLog is bounded in messages and in hops of one message", () => {
+  const log = new MessageLog({ clock: new VirtualClock(), messagesMax: 3, hopsMax: 2 });
+  for (let nonce = 1n; nonce <= 5n; nonce++) {
+    for (let i = 0; i < 5; i++) log.onArrival(nonce, second, { level: 1, data });
+    for (let i = 0; i < 3; i++) log.onHandover(nonce, third, { level: 1 });
+  }
+  assertEquals(log.size, 3);
+  assertEquals(log.view(2n, self, ring), undefined);
+  const { arrivals, handovers, omitted } = log.view(3n, self, ring)!;
+  assertEquals([arrivals.length, handovers.length, omitted], [2, 2, 4]);
+});
