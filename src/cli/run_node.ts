@@ -22,7 +22,8 @@ export interface RunNodeOptions {
 }
 
 /**
- * Runs one node until `io.signal` aborts, then stops it. Logs what happens; standard output gets two lines once the node listens, its node
+ * Runs one node until `io.signal` aborts, then stops it. One that is told to end while it starts ends in order too. Logs
+ * what happens; standard output gets two lines once the node listens, its node
  * address URL and its multiaddr, and a third with the URL of its admin API where it has one.
  *
  * @throws {P2pError} what `P2PModule.start` and `stop` throw; nothing is left running.
@@ -35,7 +36,12 @@ export async function runNode(config: P2PConfig, io: Io, { clock = systemClock }
   await using node = P2PModule.create(config, { bus, clock, trace: messages });
   // Before the start: it is alive then, and says what it waits for.
   await using admin = messages && await openAdmin(config, node, messages, clock);
-  await node.start({ signal: io.signal });
+  try {
+    await node.start({ signal: io.signal });
+  } catch (error) {
+    if (!io.signal.aborted || error !== io.signal.reason) throw error;
+    return log.info("stopped before it was started");
+  }
   const { address, staked, ring } = node;
   if (config.is_client_only) {
     log.info("node {address} started as a client, it does not listen", { address });

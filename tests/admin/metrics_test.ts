@@ -34,12 +34,13 @@ function renderPage(): string {
   );
   return `# Metrics of a node
 
-\`GET /metrics\` of the [admin API](admin.md) has them in Prometheus' text format. Numbers are read when they are asked for: nothing is measured for their sake
-while messages flow. Those of a node that is not started are absent but for its own (\`p2p_ready\`, \`process_*\` and the like). Counters begin at 0 when the
-node starts, those of a peer when it connects.
+\`GET /metrics\` of the [admin API](admin.md) has them in Prometheus' text format. Numbers are read when they are asked
+for: nothing is measured for their sake while messages flow. Those of a node that is not started are absent but for its
+own (\`p2p_ready\`, \`process_*\` and the like). Counters begin at 0 when the node starts, those of a peer when it connects.
 
-Labels: \`peer_id\` is an address, \`ch_id\` the number of a channel and \`channel\` its name (\`raintree\`, \`direct\`, \`request\`, \`raintree_control\`,
-\`application\`). Series per peer are as many as peers are connected, at most \`max_inbound\` and \`max_outbound\`.
+Labels: \`peer_id\` is an address, \`ch_id\` the number of a channel and \`channel\` its name (\`raintree\`, \`direct\`,
+\`request\`, \`raintree_control\`, \`application\`). Series per peer are as many as peers are connected, at most \`max_inbound\`
+and \`max_outbound\`.
 
 <!-- deno-fmt-ignore-start -->
 | metric | type | labels | meaning |
