@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { type Address, addressFromBytes, addressToBytes } from "../identity/address.ts";
+import { type Address, addressToBytes } from "../identity/address.ts";
 import type { BroadcastTrace } from "../raintree/broadcast_trace.ts";
 import type { RainTreeHead, RainTreeMessage } from "../raintree/message.ts";
 import type { Ring } from "../raintree/ring.ts";
@@ -62,7 +62,8 @@ interface Hop {
   readonly atMs: number;
   readonly peer: Address | undefined;
   readonly level: number;
-  readonly until: Uint8Array | undefined;
+  /** As text: copying 20 bytes takes ten times as long. */
+  readonly until: Address | undefined;
   readonly copy: boolean;
 }
 
@@ -80,6 +81,10 @@ export class MessageLog implements BroadcastTrace {
   readonly #messagesMax: number;
   readonly #hopsMax: number;
   readonly #entries = new Map<bigint, Entry>();
+  /** The nonces in order of arrival, round and round: the map would look for its oldest among all that were deleted. */
+  readonly #order: bigint[] = [];
+  /** Where the next nonce goes; when full, the oldest is there. */
+  #next = 0;
 
   /** Knows of no message. */
   constructor({ clock, messagesMax = 10_000, hopsMax = 64 }: MessageLogOptions) {
@@ -128,11 +133,11 @@ export class MessageLog implements BroadcastTrace {
     const known = this.#entries.get(nonce);
     if (known !== undefined) return known;
     const entry: Entry = { firstMs, bytes: undefined, arrivals: [], handovers: [], omitted: 0 };
+    const oldest = this.#order[this.#next];
+    if (oldest !== undefined) this.#entries.delete(oldest);
+    this.#order[this.#next] = nonce;
+    this.#next = (this.#next + 1) % this.#messagesMax;
     this.#entries.set(nonce, entry);
-    if (this.#entries.size > this.#messagesMax) {
-      const [oldest] = this.#entries.keys();
-      this.#entries.delete(oldest);
-    }
     return entry;
   }
 
@@ -142,7 +147,7 @@ export class MessageLog implements BroadcastTrace {
       return;
     }
     const { level, until, copy = false } = head;
-    hops.push({ atMs, peer, level, until: until?.slice(), copy });
+    hops.push({ atMs, peer, level, until: until?.toHex(), copy });
   }
 }
 
@@ -154,8 +159,8 @@ function hopView({ atMs, peer, level, until, copy }: Hop, receiver: Address, rin
   }
   if (until !== undefined) {
     const index = ring.indexOf(receiver);
-    const segment = index < 0 ? undefined : ring.segmentSize(index, until);
-    return { ...at, kind: "segment", until: addressFromBytes(until), segment };
+    const segment = index < 0 ? undefined : ring.segmentSize(index, addressToBytes(until));
+    return { ...at, kind: "segment", until, segment };
   }
   if (level > 0) return { ...at, kind: "level", level };
   return { ...at, kind: copy ? "copy" : "direct" };
