@@ -26,6 +26,7 @@ const LAYER_HELP: Record<keyof ReliabilityStats, readonly [name: string, help: s
   wants: ["wants", "Broadcasts wanted of others."],
   denials: ["denials", "Broadcasts that were asked about and are here (IGYW_NEG)."],
   receipts: ["receipts", "Receipts sent."],
+  duties: ["duties", "Segments handed over without the payload."],
   probes: ["probes", "Questions whether a peer is there."],
 };
 

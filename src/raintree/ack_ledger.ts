@@ -19,6 +19,8 @@ export interface Handover {
   readonly message: RecentMessage;
   /** To how many it was given before, in vain. */
   readonly tries: number;
+  /** Without the payload: the target is thought to have it. */
+  readonly bare: boolean;
   /** Whether the target is to confirm what becomes of the segment, and how. */
   readonly confirm: ReceiptKind | undefined;
 }
@@ -138,6 +140,19 @@ export class AckLedger {
     if (newest < 0) return;
     account.answered(newest, this.#nowMs);
     account.skipGaps();
+  }
+
+  /** Takes a hand-over out of the books that is not acknowledged yet. */
+  reclaim(peer: Address, seq: number): Handover | undefined {
+    const account = this.#accounts.get(peer);
+    if (account === undefined || (seq - account.oldest) >>> 0 >= account.span) return undefined;
+    const place = seq & account.mask;
+    const handover = account.handovers[place];
+    if (handover === undefined) return undefined;
+    account.handovers[place] = undefined;
+    account.open--;
+    account.skipGaps();
+    return handover;
   }
 
   /**

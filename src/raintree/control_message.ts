@@ -30,6 +30,20 @@ export interface AckRun {
   count: number;
 }
 
+/** A hand-over without the payload: the receiver has it already, or asks for it. */
+export interface Duty {
+  /** The broadcast. */
+  nonce: bigint;
+  /** See `RainTreeMessage.until`. */
+  until: Uint8Array;
+  /** See `RainTreeMessage.seq`. */
+  seq: number;
+  /** See `RainTreeMessage.receiptMs`; 0 where no receipt is wanted. */
+  receiptMs: number;
+  /** See `RainTreeMessage.signed`. */
+  signed: boolean;
+}
+
 /** The small things that nodes tell each other about broadcasts, many in one message. Lists are empty where there is nothing to tell. */
 export interface ControlMessage {
   /** Messages received and taken responsibility for. */
@@ -44,6 +58,8 @@ export interface ControlMessage {
   denials: readonly bigint[];
   /** Confirmations of delivery. */
   receipts: readonly Receipt[];
+  /** Segments that the sender hands over, of broadcasts that it thinks are known to the receiver: acknowledged, or answered with `wants`. */
+  duties: readonly Duty[];
   /** The sender wants to know whether the receiver is there. */
   probe: boolean;
   /** The sender was asked that, and is. */
@@ -74,17 +90,19 @@ const WANTS = 0x22;
 const DENIALS = 0x2a;
 const PROBE = 0x38;
 const ALIVE = 0x40;
+const DUTY_NONCE = 0x0a;
 const RECEIPT_NONCE = 0x0a;
 const RECEIPT_MISSING = 0x12;
 const RECEIPT_SIGNATURES = 0x1a;
 
 /**
  * The bytes of a message: `RainTreeControl { repeated uint32 acks = 1 [packed]; bytes offers = 2; bytes asks = 3; bytes wants = 4; bytes denials = 5;
- * repeated Receipt receipts = 6; bool probe = 7; bool alive = 8; }`, where `acks` are pairs of first and count, lists of nonces 8 bytes each
- * (big-endian), and `Receipt { bytes nonce = 1; bytes missing = 2; bytes signatures = 3; }` has 40 bytes a range and 96 a signature.
+ * repeated Receipt receipts = 6; bool probe = 7; bool alive = 8; repeated Duty duties = 9; }`, where `acks` are pairs of first and count, lists of nonces 8 bytes each
+ * (big-endian), and `Receipt { bytes nonce = 1; bytes missing = 2; bytes signatures = 3; }` has 40 bytes a range and 96 a signature;
+ * `Duty { bytes nonce = 1; bytes until = 2; uint32 seq = 3; uint32 receipt_ms = 4; bool signed = 5; }`.
  */
 export function encodeControlMessage(message: ControlMessage): Uint8Array {
-  const { acks, offers, asks, wants, denials, receipts, probe, alive } = message;
+  const { acks, offers, asks, wants, denials, receipts, duties, probe, alive } = message;
   const nonces = offers.length + asks.length + wants.length + denials.length;
   const out = new ByteWriter(HEAD_BYTES_MAX + ACK_BYTES_MAX * acks.length + NONCE_BYTES * nonces);
   if (acks.length > 0) writeAcks(out, acks);
@@ -93,6 +111,7 @@ export function encodeControlMessage(message: ControlMessage): Uint8Array {
   if (wants.length > 0) writeNonces(out, WANTS, wants);
   if (denials.length > 0) writeNonces(out, DENIALS, denials);
   for (const receipt of receipts) new ProtoWriter(out).message(6, encodeReceipt(receipt));
+  for (const duty of duties) new ProtoWriter(out).message(9, encodeDuty(duty));
   if (probe) writeFlag(out, PROBE);
   if (alive) writeFlag(out, ALIVE);
   return out.bytes();
@@ -111,6 +130,7 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   const wants: bigint[] = [];
   const denials: bigint[] = [];
   const receipts: Receipt[] = [];
+  const duties: Duty[] = [];
   let probe = false;
   let alive = false;
   const reader = new ProtoReader(bytes);
@@ -123,8 +143,9 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
     else if (field === 6) readReceipt(reader.bytes(), receipts);
     else if (field === 7) probe = reader.bool();
     else if (field === 8) alive = reader.bool();
+    else if (field === 9) readDuty(reader.bytes(), duties);
   }
-  return { acks, offers, asks, wants, denials, receipts, probe, alive };
+  return { acks, offers, asks, wants, denials, receipts, duties, probe, alive };
 }
 
 function writeFlag(out: ByteWriter, tag: number): void {
@@ -212,6 +233,34 @@ function readReceipt(bytes: Uint8Array, into: Receipt[]): void {
   }
   if (nonces.length !== 1) throw malformed(`a receipt for ${nonces.length} broadcasts`);
   into.push({ nonce: nonces[0], missing, signatures });
+}
+
+function encodeDuty({ nonce, until, seq, receiptMs, signed }: Duty): Uint8Array {
+  const out = new ByteWriter(64);
+  writeNonces(out, DUTY_NONCE, [nonce]);
+  new ProtoWriter(out).bytes(2, until).uint(3, seq).uint(4, receiptMs).bool(5, signed);
+  return out.bytes();
+}
+
+function readDuty(bytes: Uint8Array, into: Duty[]): void {
+  if (into.length === CONTROL_ENTRIES_MAX) throw tooMany(CONTROL_ENTRIES_MAX + 1);
+  const nonces: bigint[] = [];
+  let until = new Uint8Array();
+  let seq = 0;
+  let receiptMs = 0;
+  let signed = false;
+  const reader = new ProtoReader(bytes);
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) readNonces(reader.bytes(), nonces);
+    else if (field === 2) until = new Uint8Array(reader.bytes());
+    else if (field === 3) seq = reader.uint();
+    else if (field === 4) receiptMs = reader.uint();
+    else if (field === 5) signed = reader.bool();
+  }
+  if (nonces.length !== 1) throw malformed(`a duty for ${nonces.length} broadcasts`);
+  if (until.length !== ADDRESS_BYTES) throw malformed(`a duty with a bound of ${until.length} bytes`);
+  if (seq > UINT32_MAX || receiptMs > UINT32_MAX) throw malformed(`a duty of number ${seq} within ${receiptMs} ms`);
+  into.push({ nonce: nonces[0], until, seq, receiptMs, signed });
 }
 
 // Copied by constructor: of a node Buffer, slice() would be a view.

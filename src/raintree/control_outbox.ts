@@ -1,6 +1,6 @@
 import type { Cancel, Clock } from "../base/clock.ts";
 import type { Address } from "../identity/address.ts";
-import { type AckRun, CONTROL_ENTRIES_MAX, encodeControlMessage, type Receipt } from "./control_message.ts";
+import { type AckRun, CONTROL_ENTRIES_MAX, type Duty, encodeControlMessage, type Receipt } from "./control_message.ts";
 
 /** What a layer may tell other nodes. Nothing of it waits for an answer, and everything may be lost. */
 export interface ControlSink {
@@ -44,6 +44,8 @@ export interface ControlCounts {
   denials: number;
   /** Receipts. */
   receipts: number;
+  /** Segments handed over without the payload. */
+  duties: number;
   /** Questions whether a peer is there. */
   probes: number;
   /** Control messages that all of it took. */
@@ -62,6 +64,7 @@ class Draft {
   wants: bigint[] = [];
   denials: bigint[] = [];
   receipts: Receipt[] = [];
+  duties: Duty[] = [];
   /** How large those are. */
   receiptParts = 0;
   probe = false;
@@ -82,6 +85,7 @@ export class ControlOutbox implements ControlSink {
     wants: 0,
     denials: 0,
     receipts: 0,
+    duties: 0,
     probes: 0,
     messages: 0,
     bytes: 0,
@@ -153,6 +157,15 @@ export class ControlOutbox implements ControlSink {
     draft.receipts.push(receipt);
     draft.receiptParts += 1 + receipt.missing.length + receipt.signatures.length;
     if (draft.receiptParts >= RECEIPT_PARTS_MAX) this.#flush(to);
+  }
+
+  /** Hands a segment over, at once: others wait behind it. */
+  duty(to: Address, duty: Duty): void {
+    const draft = this.#draft(to);
+    draft.dials = true;
+    draft.duties.push(duty);
+    this.counts.duties++;
+    this.#flush(to);
   }
 
   /** See {@link ControlSink}. */

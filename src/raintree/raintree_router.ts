@@ -4,6 +4,7 @@ import { TextMemo } from "../codec/text_memo.ts";
 import { type Address, addressToBytes } from "../identity/address.ts";
 import type { Channel } from "../router/channel.ts";
 import type { BroadcastTrace } from "./broadcast_trace.ts";
+import type { Duty } from "./control_message.ts";
 import { CopyCounter } from "./copy_counter.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { decodeEnvelope, type PocketEnvelope } from "./envelope.ts";
@@ -19,6 +20,9 @@ import { type LayerOptions, Reliability, type ReliabilityOptions } from "./relia
 import type { Ring } from "./ring.ts";
 import { Spread } from "./spread.ts";
 import { classicOffsets, exactOffsets, maxLevels, type TreeMode } from "./tree.ts";
+
+/** What a nonce is marked with whose payload came by repair; 1 marks those that came at all. */
+const REPAIRED = 2;
 
 /** Options of a {@link RainTreeRouter}. */
 export interface RainTreeRouterOptions {
@@ -124,6 +128,8 @@ export class RainTreeRouter {
       isV1,
       nonces: this.#nonces,
       adjust: (handover) => this.#spread.adjust(handover),
+      again: (handover) => this.#spread.again(handover),
+      onDuty: (from, duty) => this.#takeDuty(from, duty),
       deliver: (to, message) => this.#spread.alone(to, message),
       onMisbehaviour: options.onMisbehaviour,
     });
@@ -276,7 +282,7 @@ export class RainTreeRouter {
     const message = this.#keep(nonce, data);
     this.reliability?.got(message, "own");
     return this.#spread.whole(() => {
-      if (this.#mode === "exact") this.#spread.segment(ring, index, this.#selfBytes, 0, message, confirm);
+      if (this.#mode === "exact") this.#spread.segment(ring, index, this.#selfBytes, 0, message, { confirm });
       else this.#spread.levels(ring, index, this.#levels, message);
       if (this.#redundancy === 0) return;
       this.#spread.toAll(ring, index, message, () => this.#redundancy === 1 || this.#random!.next() < this.#redundancy);
@@ -304,8 +310,29 @@ export class RainTreeRouter {
     // A duty is the segment, not the nonce: otherwise whoever hands over a shorter one first takes the rest out of the broadcast.
     const served = this.#nonces.raise(nonce, size);
     if (served >= size) this.#counts.suppressed++;
-    else if (size > 1) this.#spread.segment(ring, this.#index, until, served, this.#keep(nonce, head.data), confirm);
+    else if (size > 1) {
+      // Where repair was faster than the tree, it was so for those behind, too.
+      const bare = this.#nonces.has(nonce, REPAIRED);
+      this.#spread.segment(ring, this.#index, until, served, this.#keep(nonce, head.data), { confirm, bare });
+    }
     if (confirm !== undefined) this.reliability!.receipts.served(nonce);
+  }
+
+  /** A segment is handed over without the payload, which is here already or is asked for. Nobody answers for a broadcast that is forgotten. */
+  #takeDuty(from: Address, { nonce, until, seq, receiptMs, signed }: Duty): void {
+    if (this.#closed || this.#index < 0 || !this.#ring.has(from)) return;
+    const message = this.reliability!.recent.get(nonce);
+    if (message === undefined) {
+      if (!this.#nonces.has(nonce)) this.reliability!.want(from, nonce);
+      return;
+    }
+    try {
+      this.#serveSegment(nonce, until, { level: 0, until, receiptMs, signed, data: message.data }, from);
+    } catch (caught) {
+      this.#counts.rejected++;
+      return this.#options.onMisbehaviour(from, asError(caught));
+    }
+    this.reliability!.acknowledge(from, seq);
   }
 
   /** Takes the question down whether the segment got the message; also if it is served already, as for another parent. */
@@ -342,6 +369,7 @@ export class RainTreeRouter {
   /** A broadcast is new here. A private message is not passed on by anybody, so nothing is kept of it. */
   #got(nonce: bigint, { level, until, copy = false, data }: RainTreeMessage, from: Address): void {
     const byTree = level > 0 || until !== undefined;
+    if (!byTree && copy) this.#nonces.seen(nonce, REPAIRED);
     if (byTree || copy) this.reliability!.got(this.#keep(nonce, data), byTree ? "tree" : "repair", from);
   }
 

@@ -5,7 +5,8 @@ import type { Random } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
 import type { Channel } from "../router/channel.ts";
 import { AckLedger, type Handover } from "./ack_ledger.ts";
-import { type ControlMessage, decodeControlMessage } from "./control_message.ts";
+import { BareDuties } from "./bare_duties.ts";
+import { type ControlMessage, decodeControlMessage, type Duty } from "./control_message.ts";
 import { type ControlCounts, ControlOutbox } from "./control_outbox.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { FailureDetector, type PeerState } from "./failure_detector.ts";
@@ -63,6 +64,10 @@ export interface ReliabilityOptions extends LayerOptions {
   nonces: NonceDeduper;
   /** Somebody kept silent: hand it to the next in turn. */
   adjust(handover: Handover): void;
+  /** Who was handed a segment without the payload lacks it: hand it over with it. */
+  again(handover: Handover): void;
+  /** A peer hands over a segment without the payload. */
+  onDuty(from: Address, duty: Duty): void;
   /** Sends a broadcast to somebody who lacks it; nothing is owed for it. */
   deliver(to: Address, message: RecentMessage): void;
   /** A peer broke the rules. */
@@ -106,6 +111,7 @@ export class Reliability {
   /** Whether any layer serves from the store. */
   readonly #keeps: boolean;
   /** When a peer was asked for a sign of life, to measure the round trip. */
+  readonly #bare = new BareDuties();
   readonly #probedAt = new Map<Address, number>();
   readonly #own = { silences: 0, adjusted: 0, repaired: 0, controlReads: 0 };
   #closed = false;
@@ -228,6 +234,17 @@ export class Reliability {
     return this.#receipts.childBudgetMs(message.nonce, child);
   }
 
+  /** Hands a segment over without the payload. */
+  duty(to: Address, { message: { nonce }, until, confirm }: Handover, seq: number, receiptMs: number): void {
+    this.#bare.note(nonce, to, seq);
+    this.#outbox.duty(to, { nonce, until: until!, seq, receiptMs, signed: confirm === "signed" });
+  }
+
+  /** Asks a peer for the broadcast that it handed over without the payload. */
+  want(from: Address, nonce: bigint): void {
+    this.#outbox.want(from, nonce);
+  }
+
   /** Acknowledges message `seq` of a peer. On the hot path. */
   acknowledge(from: Address, seq: number): void {
     this.#outbox.ack(from, seq);
@@ -297,11 +314,22 @@ export class Reliability {
     // Repair keeps track of what it wants; the clean-up alone wants and forgets.
     if (message.asks.length > 0) (this.#repair ?? this.#igyw)?.asked(from, message.asks);
     if (message.wants.length > 0) {
-      const others = this.#igyw?.wanted(from, message.wants) ?? message.wants;
+      const offered = message.wants.filter((nonce) => !this.#wantedDuty(from, nonce));
+      const others = this.#igyw?.wanted(from, offered) ?? offered;
       if (others.length > 0) this.#repair?.wanted(from, others);
     }
+    for (const duty of message.duties) this.#options.onDuty(from, duty);
     for (const receipt of message.receipts) this.#receipts.confirmed(from, receipt);
     if (message.denials.length > 0) this.#igyw?.denied(from, message.denials);
+  }
+
+  /** Whether the peer was handed this broadcast without the payload, and so may want it. */
+  #wantedDuty(from: Address, nonce: bigint): boolean {
+    const seq = this.#bare.take(nonce, from);
+    if (seq === undefined) return false;
+    const handover = this.#ledger.reclaim(from, seq);
+    if (handover !== undefined) this.#options.again(handover);
+    return true;
   }
 
   /** Whether the tree has this node send to the peer, or the peer to this node. */
@@ -340,7 +368,9 @@ export class Reliability {
 
   #changed(peer: Address, state: PeerState, before: PeerState): void {
     if (state === "alive" && before !== "alive") this.#repair?.recovered(peer);
-    if (state === "dead") this.#receipts.died(peer);
+    if (state !== "dead") return;
+    this.#ledger.gone(peer);
+    this.#receipts.died(peer);
   }
 
   #send(to: Address, bytes: Uint8Array, dials: boolean): void {
@@ -352,6 +382,6 @@ export class Reliability {
   }
 
   #unsaid(to: Address, { code }: P2pError): void {
-    if (code !== "channel_full" && code !== "channel_unsupported") this.#detector?.gone(to);
+    if (code !== "channel_full" && code !== "channel_unsupported" && code !== "message_too_large") this.unsent(to);
   }
 }

@@ -36,9 +36,9 @@ export interface RepairOptions {
   onMisbehaviour(from: Address, error: Error): void;
   /** Time between two digests. Less repairs sooner, and costs frames. @default {50} */
   intervalMs?: number;
-  /** How old a broadcast is before it is offered for the first time: by then the tree should be through. @default {300} */
+  /** How old a broadcast is before it is offered for the first time: by then the tree should be through. @default {200} */
   settleMs?: number;
-  /** Least time that the tree has after the first offer before this node asks; see {@link Wanted}. @default {200} */
+  /** Least time that the tree has after the first offer before this node asks; see {@link Wanted}. @default {150} */
   graceMs?: number;
   /** Least time that whoever was asked has; see {@link Wanted}. @default {175} */
   timeoutMs?: number;
@@ -97,7 +97,7 @@ export class Repair {
   /** What is in `recent` already is not offered. */
   constructor(options: RepairOptions) {
     const { clock, random, sink, recent, isDead, onMisbehaviour, graceMs, timeoutMs } = options;
-    const { intervalMs = 50, settleMs = 300, fanout = 4, rounds = 6 } = options;
+    const { intervalMs = 50, settleMs = 200, fanout = 4, rounds = 6 } = options;
     this.#options = options;
     this.#clock = clock;
     this.#random = random;

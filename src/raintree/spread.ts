@@ -28,6 +28,14 @@ export interface SpreadOptions {
   onUnsent(to: Address, error: P2pError): void;
 }
 
+/** How a segment is served. */
+export interface SegmentOptions {
+  /** What the targets are asked to confirm. @default {nothing} */
+  confirm?: ReceiptKind;
+  /** Without the payload: whoever is handed a part has it already, most likely, and asks for it if not. @default {false} */
+  bare?: boolean;
+}
+
 /**
  * Sends a broadcast to those whose turn it is: by segment or by level, past those who cannot be trusted with one, and on to the next where somebody keeps
  * silent. What the visitors below send is set for the length of one synchronous turn, so that a hand-over costs no closure.
@@ -47,6 +55,7 @@ export class Spread {
   #message!: RecentMessage;
   #data!: Uint8Array;
   #confirm: ReceiptKind | undefined;
+  #bare = false;
   /** Where the sends that find no room at once are remembered, while somebody wants to know. */
   #waiting: Promise<void>[] | undefined;
 
@@ -58,19 +67,20 @@ export class Spread {
     this.#trace = options.trace;
   }
 
-  /** Serves a segment that the node at `index` answers for, but for its first `served` nodes, whom it has served before. `confirm`: what the targets are asked to confirm. */
+  /** Serves a segment that the node at `index` answers for, but for its first `served` nodes, whom it has served before. */
   segment(
     ring: Ring,
     index: number,
     until: Uint8Array,
     served: number,
     message: RecentMessage,
-    confirm?: ReceiptKind,
+    { confirm, bare = false }: SegmentOptions = {},
   ): void {
     this.#ring = ring;
     this.#message = message;
     this.#data = message.data;
     this.#confirm = confirm;
+    this.#bare = bare;
     if (served > 1) return this.#handOver(ring.indexAt(index, served), until);
     const { offsets, sizes } = this.#patternOf(ring);
     if (sizes.has(ring.segmentSize(index, until))) visitHandovers(ring, index, until, this.#handOver);
@@ -129,6 +139,13 @@ export class Spread {
     this.#handOverTo({ ...handover, target: ring.indexAt(target, 1), tries: handover.tries + 1 }, until);
   }
 
+  /** A target that was handed a segment without the payload lacks it. */
+  again(handover: Handover): void {
+    const { until } = handover;
+    if (this.#closed || until === undefined || this.#options.reliability()?.holds(handover.message) === false) return;
+    this.#handSegment({ ...handover, bare: false }, until);
+  }
+
   /** Sends one message. */
   transmit(to: Address, message: Uint8Array): Promise<void> {
     this.writes++;
@@ -143,7 +160,7 @@ export class Spread {
   readonly #handOver = (target: number, until: Uint8Array): void => {
     const confirm = this.#confirm;
     this.#handOverTo(
-      { ring: this.#ring, target, until, level: 0, message: this.#message, tries: 0, confirm },
+      { ring: this.#ring, target, until, level: 0, message: this.#message, tries: 0, bare: this.#bare, confirm },
       until,
     );
   };
@@ -180,6 +197,10 @@ export class Spread {
     const given = until === handover.until ? handover : { ...handover, until };
     const seq = reliability?.owed(to, given);
     const receiptMs = confirm === undefined ? 0 : reliability?.asked(given, until);
+    if (handover.bare && seq !== undefined) {
+      this.#trace?.onHandover(message.nonce, to, { level: 0, until, seq });
+      return reliability!.duty(to, given, seq, receiptMs ?? 0);
+    }
     const sent = this.#send(to, { level: 0, until, seq, receiptMs, signed: confirm === "signed" }, message);
     if (sent !== ACCEPTED) this.#wait(this.#handOverLater(sent, given, until));
   }
@@ -205,7 +226,7 @@ export class Spread {
     const to = ring.at(target);
     const reliability = this.#options.reliability();
     if (reliability?.holds(message) === false) return;
-    const handover = { ring, target, until: undefined, level, message, tries, confirm: undefined };
+    const handover = { ring, target, until: undefined, level, message, tries, bare: false, confirm: undefined };
     if (reliability?.stateOf(to) === "dead") return this.#adjustLevel(handover);
     const seq = this.#isV1(to) ? undefined : reliability?.owed(to, handover);
     this.#sendNow(to, { level, seq, copy: level === 0 }, message);

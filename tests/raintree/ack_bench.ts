@@ -11,7 +11,7 @@ const message = { nonce: 1n, atMs: 0, sequence: 0, data: new Uint8Array() };
 
 /** Something to hand over; `id` tells it from others. */
 export const handover = (id: number): Handover => {
-  return { ring, target: id, until: undefined, level: 0, message, tries: 0, confirm: undefined };
+  return { ring, target: id, until: undefined, level: 0, message, tries: 0, bare: false, confirm: undefined };
 };
 
 /** What a ledger told of. */

@@ -23,7 +23,10 @@ const Reference = protobuf.parse(`
   message RainTreeControl {
     repeated uint32 acks = 1 [packed = true]; bytes offers = 2; bytes asks = 3; bytes wants = 4; bytes denials = 5;
     repeated Receipt receipts = 6; bool probe = 7; bool alive = 8;
-  }`).root.lookupType("RainTreeControl");
+    repeated Duty duties = 9;
+  }
+  message Duty { bytes nonce = 1; bytes until = 2; uint32 seq = 3; uint32 receipt_ms = 4; bool signed = 5; }`).root
+  .lookupType("RainTreeControl");
 
 const nonce = fc.bigInt({ min: 1n, max: 2n ** 64n - 1n });
 const nonces = fc.array(nonce, { maxLength: 40 });
@@ -45,6 +48,10 @@ const messages: fc.Arbitrary<ControlMessage> = fc.record({
     }, plainRecord),
     { maxLength: 5 },
   ),
+  duties: fc.array(
+    fc.record({ nonce, until: address, seq: uint32, receiptMs: uint32, signed: fc.boolean() }, plainRecord),
+    { maxLength: 5 },
+  ),
   probe: fc.boolean(),
   alive: fc.boolean(),
 }, plainRecord);
@@ -56,6 +63,7 @@ const NOTHING: ControlMessage = {
   wants: [],
   denials: [],
   receipts: [],
+  duties: [],
   probe: false,
   alive: false,
 };
@@ -96,6 +104,7 @@ Deno.test("encodeControlMessage() writes what protobufjs reads, and the other wa
           missing: glued(missing.flatMap(({ from, until }) => [from, until])),
           signatures: glued(signatures),
         })),
+        duties: message.duties.map((duty) => ({ ...duty, nonce: bigEndian([duty.nonce]) })),
         probe: message.probe,
         alive: message.alive,
       };
@@ -113,6 +122,12 @@ Deno.test("encodeControlMessage() writes what protobufjs reads, and the other wa
           signatures: plain(receipt.signatures),
         })),
         fields.receipts,
+      );
+      assertEquals(
+        theirs.duties.map((duty: Record<string, Uint8Array>) => {
+          return { ...duty, nonce: plain(duty.nonce), until: plain(duty.until) };
+        }),
+        fields.duties,
       );
       assertEquals([theirs.probe, theirs.alive], [message.probe, message.alive]);
     }),
@@ -166,8 +181,15 @@ Deno.test("decodeControlMessage() joins lists that come in parts, skips unknown 
 Deno.test("decodeControlMessage() refuses what is malformed with a typed error", () => {
   const receipt = (write: (receipt: ProtoWriter) => ProtoWriter) =>
     new ProtoWriter().message(6, write(new ProtoWriter()).finish()).finish();
+  const duty = (write: (duty: ProtoWriter) => ProtoWriter) =>
+    new ProtoWriter().message(9, write(new ProtoWriter()).finish()).finish();
   const one = bigEndian([1n]);
   const refused: [code: string, bytes: Uint8Array][] = [
+    ["control_malformed", duty((duty) => duty.bytes(2, new Uint8Array(20)))],
+    ["control_malformed", duty((duty) => duty.bytes(1, one).bytes(2, new Uint8Array(19)))],
+    ["control_malformed", duty((duty) => duty.bytes(1, bigEndian([1n, 2n])).bytes(2, new Uint8Array(20)))],
+    ["control_malformed", duty((duty) => duty.bytes(1, one).bytes(2, new Uint8Array(20)).uint(3, 2 ** 32))],
+    ["control_malformed", duty((duty) => duty.bytes(1, one).bytes(2, new Uint8Array(20)).uint(4, 2 ** 32))],
     ...[2, 3, 4, 5].flatMap((field): [string, Uint8Array][] => [
       ["control_malformed", new ProtoWriter().bytes(field, new Uint8Array(7)).finish()],
       ["control_malformed", new ProtoWriter().bytes(field, bigEndian([1n, 0n])).finish()],
@@ -199,7 +221,8 @@ Deno.test("decodeControlMessage() takes as many entries as may be, and refuses o
   const range = { from: new Uint8Array(20), until: new Uint8Array(20).fill(1) };
   const receipts = offers.map((nonce) => ({ nonce, missing: [], signatures: [] }));
   const large = { nonce: 1n, missing: Array(max).fill(range), signatures: Array(max).fill(new Uint8Array(96)) };
-  const lists = { acks, offers, asks: offers, wants: offers, denials: offers };
+  const duties = offers.map((nonce) => ({ nonce, until: range.until, seq: 1, receiptMs: 0, signed: false }));
+  const lists = { acks, offers, asks: offers, wants: offers, denials: offers, duties };
   const full = decodeControlMessage(encodeControlMessage({ ...NOTHING, ...lists, receipts }));
   for (const list of Object.values(full)) if (Array.isArray(list)) assertEquals(list.length, max);
   const [{ missing, signatures }] =
@@ -213,6 +236,7 @@ Deno.test("decodeControlMessage() takes as many entries as may be, and refuses o
     { wants: [1n] },
     { denials: [1n] },
     { receipts: [receipts[0]] },
+    { duties: [duties[0]] },
   ];
   const fullBytes = encodeControlMessage({ ...NOTHING, ...lists, receipts });
   for (const part of parts) {
@@ -251,6 +275,7 @@ Deno.test("decodeControlMessage() returns or throws a ProtocolError whatever the
       missing: [{ from: new Uint8Array(20).fill(1), until: new Uint8Array(20).fill(2) }],
       signatures: [new Uint8Array(96).fill(3)],
     }],
+    duties: [{ nonce: 7n, until: new Uint8Array(20).fill(4), seq: 5, receiptMs: 1000, signed: true }],
     probe: true,
     alive: true,
   });

