@@ -75,7 +75,7 @@ Deno.test("README.md: the library example does what it says, with the network pe
     { cwd: root, stdin },
   );
   assertEquals([code, stderr], [0, ""]);
-  assertEquals(stdout.trim().split("\n"), ["peer_up", "message", "message", "olleh", "peer_down"]);
+  assertEquals(stdout.trim().split("\n"), ["peer_up", "message", "message", "1 []", "message", "olleh", "peer_down"]);
 });
 
 Deno.test("README.md: a project that links a checkout runs a node from its configuration file", async () => {

@@ -18,7 +18,7 @@ import { Repair } from "./repair.ts";
 import type { Ring } from "./ring.ts";
 import { exactPattern } from "./tree.ts";
 
-/** Which layers stand on the bare tree, and how they are set. docs/adr/0008 has the measurements behind the defaults. */
+/** Which layers stand on the bare tree, and how they are set. docs/adr/0008-which-layers-are-on.md has the measurements behind the defaults. */
 export interface LayerOptions {
   /** Targets acknowledge what they are handed; what a silent one was handed goes to the next node of its segment. @default {true} */
   acks?: boolean;

@@ -19,10 +19,7 @@ export const CASES: readonly SimCase[] = [
   ...OVERLOAD,
 ];
 
-/** Names of cases that the reliability layers have yet to fulfil: not run by `deno test`, failures in `deno task sim:all`. */
+/** Names of cases that do not hold yet: not run by `deno test`, failures in `deno task sim:all`. */
 export const AWAITING_LAYERS: readonly string[] = [
-  "33% dead N=27", // more than 1.6 payloads for each live node
-  "33% dead N=100",
-  "20% paused for 10 s", // the last of the others: 1.9 s
   "attack: digests of what nobody has", // without effect, but not banned either
 ];

@@ -39,6 +39,7 @@ const SILENT: ControlMessage = {
   wants: [],
   denials: [],
   receipts: [],
+  duties: [],
   probe: false,
   alive: false,
 };

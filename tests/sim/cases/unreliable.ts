@@ -23,7 +23,7 @@ function unreliable(name: string, options: SimRunOptions, bars: readonly Bar[], 
 
 /** Seeds in every `deno test`. */
 function quick(nodes: number): number | undefined {
-  return nodes === 27 ? 3 : nodes === 100 ? 1 : undefined;
+  return nodes === 27 ? 10 : nodes === 100 ? 1 : undefined;
 }
 
 /** A share of the nodes is off and nobody knows it. */
