@@ -153,9 +153,11 @@ export class RainTreeRouter {
 
   /** Follows a change of the staked set; broadcasts under way elsewhere go on with the views they have. */
   setRing(ring: Ring): void {
+    const before = this.#ring;
     this.#ring = ring;
     this.#index = ring.indexOf(this.#self);
     this.#levels = maxLevels(ring.size);
+    this.reliability?.joined(before);
   }
 
   /** The peers this node ever sends to, whoever broadcasts: those to stay connected with. Empty when it is not staked. */

@@ -272,7 +272,16 @@ export class Reliability {
       this.#outbox.probe(peer);
     }
     // Whoever was only dialled in passing is no reason to offer him everything.
-    if (this.#recent.size > 0 && this.#isTreeNeighbour(peer)) this.#repair?.recovered(peer);
+    if (this.#recent.size > 0 && this.#treeNeighbours().has(peer)) this.#repair?.recovered(peer);
+  }
+
+  /** The staked set has changed: whoever has joined is offered what was broadcast before, like everybody who was away. */
+  joined(before: Ring): void {
+    if (this.#closed || this.#recent.size === 0 || this.#repair === undefined) return;
+    const neighbours = this.#treeNeighbours();
+    for (const peer of this.#options.connected()) {
+      if (neighbours.has(peer) && !before.has(peer)) this.#repair.recovered(peer);
+    }
   }
 
   /** A peer's connection ended. */
@@ -332,14 +341,17 @@ export class Reliability {
     return true;
   }
 
-  /** Whether the tree has this node send to the peer, or the peer to this node. */
-  #isTreeNeighbour(peer: Address): boolean {
+  /** Whom the tree has this node send to, and who sends to this node. */
+  #treeNeighbours(): Set<Address> {
     const ring = this.#options.ring();
     const self = ring.indexOf(this.#options.self);
-    if (self < 0) return false;
-    const { offsets } = exactPattern(ring.size);
-    const distance = ring.indexAt(ring.indexOf(peer) - self, 0);
-    return offsets.includes(distance) || offsets.includes(ring.size - distance);
+    const neighbours = new Set<Address>();
+    if (self < 0) return neighbours;
+    for (const offset of exactPattern(ring.size).offsets) {
+      neighbours.add(ring.at(self, offset)).add(ring.at(self, -offset));
+    }
+    neighbours.delete(this.#options.self);
+    return neighbours;
   }
 
   #answered(from: Address): void {
