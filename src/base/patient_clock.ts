@@ -78,9 +78,13 @@ export class PatientClock implements Clock {
   #tick(): void {
     this.#follow();
     const due = [...this.#timers].filter(({ atMs }) => atMs <= this.#nowMs).sort((a, b) => a.atMs - b.atMs);
-    for (const timer of due) if (this.#timers.delete(timer)) timer.fire();
-    this.#cancel?.();
-    this.#cancel = undefined;
-    if (this.#timers.size > 0) this.#arm();
+    try {
+      for (const timer of due) if (this.#timers.delete(timer)) timer.fire();
+    } finally {
+      // Also if one throws: the others must not wait for ever.
+      this.#cancel?.();
+      this.#cancel = undefined;
+      if (this.#timers.size > 0) this.#arm();
+    }
   }
 }

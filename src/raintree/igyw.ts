@@ -83,11 +83,12 @@ export class Igyw {
     return { walks: this.#walks.size, wants: this.#wants.size };
   }
 
-  /** A broadcast was new here and is among the recent ones now. On the hot path. */
-  got(message: RecentMessage): void {
-    if (this.#closed) return;
-    if (this.#wants.size > 0) this.#wants.delete(message.nonce);
+  /** A broadcast was new here and is among the recent ones now. Returns whether a neighbour had been asked for it. On the hot path. */
+  got(message: RecentMessage): boolean {
+    if (this.#closed) return false;
+    const asked = this.#wants.size > 0 && this.#wants.delete(message.nonce);
     if (this.#cancel === undefined) this.#tickLater();
+    return asked;
   }
 
   /** A neighbour has these and asks whether this node does. One at a time is told that they are wanted; silence makes the others ask elsewhere. */

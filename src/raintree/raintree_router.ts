@@ -8,6 +8,7 @@ import type { Duty } from "./control_message.ts";
 import { CopyCounter } from "./copy_counter.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { decodeEnvelope, type PocketEnvelope } from "./envelope.ts";
+import type { LayerOptions } from "./layer_options.ts";
 import {
   decodeRainTreeMessage,
   encodeRainTreeMessage,
@@ -16,7 +17,8 @@ import {
 } from "./message.ts";
 import type { ReceiptKind, ReceiptOutcome } from "./receipts.ts";
 import type { RecentMessage } from "./recent_messages.ts";
-import { type LayerOptions, Reliability, type ReliabilityOptions } from "./reliability.ts";
+import { Reliability, type ReliabilityOptions } from "./reliability.ts";
+import { Repeats } from "./repeats.ts";
 import type { Ring } from "./ring.ts";
 import { Spread } from "./spread.ts";
 import { classicOffsets, exactOffsets, maxLevels, type TreeMode } from "./tree.ts";
@@ -91,6 +93,7 @@ export class RainTreeRouter {
   readonly #dataBytesMax: number;
   readonly #nonces: NonceDeduper;
   readonly #copies: CopyCounter;
+  readonly #repeats: Repeats;
   readonly #spread: Spread;
   readonly #trace: BroadcastTrace | undefined;
   readonly #random: Random | undefined;
@@ -115,6 +118,7 @@ export class RainTreeRouter {
     this.#dataBytesMax = dataBytesMax;
     this.#nonces = options.nonces;
     this.#copies = new CopyCounter(maxNonces);
+    this.#repeats = new Repeats(options.onMisbehaviour);
     this.setRing(options.ring);
     const { layers, self, channel, onUnsent, trace } = options;
     this.#trace = trace;
@@ -243,8 +247,12 @@ export class RainTreeRouter {
     // Who is not staked serves nobody, and does not say he would.
     if (head.seq !== undefined && this.#index >= 0) this.reliability?.acknowledge(from, head.seq);
     // Outside: what an application throws is not the peer's doing.
-    if (!this.#options.onPayload(envelope, from)) this.#counts.redundant++;
-    else if (this.reliability !== undefined) this.#got(envelope.nonce, head, from);
+    if (this.#options.onPayload(envelope, from)) {
+      if (this.reliability !== undefined) this.#got(envelope.nonce, head, from);
+    } else {
+      this.#counts.redundant++;
+      this.#repeats.add(from, envelope.nonce);
+    }
   }
 
   /** A peer connected. */
@@ -296,7 +304,7 @@ export class RainTreeRouter {
     return this.#mode === "exact" ? exactOffsets(this.#ring.size) : classicOffsets(this.#ring.size);
   }
 
-  #serveSegment(nonce: bigint, until: Uint8Array, head: RainTreeMessage, from: Address): void {
+  #serveSegment(nonce: bigint, until: Uint8Array, head: RainTreeMessage, from: Address, isDuty = false): void {
     if (this.#index < 0) return;
     const ring = this.#ring;
     const sender = ring.indexOf(from);
@@ -313,8 +321,9 @@ export class RainTreeRouter {
     const served = this.#nonces.raise(nonce, size);
     if (served >= size) this.#counts.suppressed++;
     else if (size > 1) {
-      // Where repair was faster than the tree, it was so for those behind, too.
-      const bare = this.#nonces.has(nonce, REPAIRED);
+      // Where repair was faster than the tree, it was so for those behind, too. And who is told little says little: otherwise a few bytes would
+      // make this node send the payload to everybody.
+      const bare = isDuty || this.#nonces.has(nonce, REPAIRED);
       this.#spread.segment(ring, this.#index, until, served, this.#keep(nonce, head.data), { confirm, bare });
     }
     if (confirm !== undefined) this.reliability!.receipts.served(nonce);
@@ -324,12 +333,13 @@ export class RainTreeRouter {
   #takeDuty(from: Address, { nonce, until, seq, receiptMs, signed }: Duty): void {
     if (this.#closed || this.#index < 0 || !this.#ring.has(from)) return;
     const message = this.reliability!.recent.get(nonce);
+    if (this.#nonces.has(nonce)) this.#repeats.add(from, nonce);
     if (message === undefined) {
       if (!this.#nonces.has(nonce)) this.reliability!.want(from, nonce);
       return;
     }
     try {
-      this.#serveSegment(nonce, until, { level: 0, until, receiptMs, signed, data: message.data }, from);
+      this.#serveSegment(nonce, until, { level: 0, until, receiptMs, signed, data: message.data }, from, true);
     } catch (caught) {
       this.#counts.rejected++;
       return this.#options.onMisbehaviour(from, asError(caught));
@@ -371,8 +381,10 @@ export class RainTreeRouter {
   /** A broadcast is new here. A private message is not passed on by anybody, so nothing is kept of it. */
   #got(nonce: bigint, { level, until, copy = false, data }: RainTreeMessage, from: Address): void {
     const byTree = level > 0 || until !== undefined;
-    if (!byTree && copy) this.#nonces.seen(nonce, REPAIRED);
-    if (byTree || copy) this.reliability!.got(this.#keep(nonce, data), byTree ? "tree" : "repair", from);
+    if (!byTree && !copy) return;
+    const asked = this.reliability!.got(this.#keep(nonce, data), byTree ? "tree" : "repair", from);
+    // A copy that was not asked for says nothing of those behind: whoever sends it first must not take the payload out of the tree.
+    if (asked && !byTree) this.#nonces.seen(nonce, REPAIRED);
   }
 
   #keep(nonce: bigint, data: Uint8Array): RecentMessage {

@@ -1,44 +1,23 @@
 import type { Clock } from "../base/clock.ts";
 import { PatientClock } from "../base/patient_clock.ts";
-import { asError, asP2pError, type P2pError } from "../base/errors.ts";
+import { asError, asP2pError, type P2pError, ProtocolError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
 import type { Channel } from "../router/channel.ts";
 import { AckLedger, type Handover } from "./ack_ledger.ts";
 import { BareDuties } from "./bare_duties.ts";
-import { type ControlMessage, decodeControlMessage, type Duty } from "./control_message.ts";
+import { type AckRun, type ControlMessage, decodeControlMessage, type Duty } from "./control_message.ts";
 import { type ControlCounts, ControlOutbox } from "./control_outbox.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { FailureDetector, type PeerState } from "./failure_detector.ts";
 import { Igyw } from "./igyw.ts";
+import type { LayerOptions } from "./layer_options.ts";
 import type { NodeKey } from "../identity/node_key.ts";
 import { Receipts } from "./receipts.ts";
 import { type RecentMessage, RecentMessages } from "./recent_messages.ts";
 import { Repair } from "./repair.ts";
 import type { Ring } from "./ring.ts";
-import { exactPattern } from "./tree.ts";
-
-/** Which layers stand on the bare tree, and how they are set. docs/adr/0008-which-layers-are-on.md has the measurements behind the defaults. */
-export interface LayerOptions {
-  /** Targets acknowledge what they are handed; what a silent one was handed goes to the next node of its segment. @default {true} */
-  acks?: boolean;
-  /** How often one hand-over may move on to the next node; the published rule is 1. @default {8} */
-  adjustLimit?: number;
-  /** Whether the replacement of a silent target has to acknowledge too; by the published rule it need not. @default {true} */
-  replacementsAck?: boolean;
-  /** The originator also sends the message to this share of all staked peers itself, 0 to 1. @default {0} */
-  redundancy?: number;
-  /** Each node asks its ring neighbours whether they got what it got. (`IGYW`) @default {false} */
-  igyw?: boolean;
-  /** Each node tells a few others what it got; who lacks it asks for it. @default {true} */
-  repair?: boolean;
-  /** Silent peers are suspected, then taken for dead and passed over until they are heard of again. @default {true} */
-  failureDetector?: boolean;
-  /** How much of what was broadcast is kept for those who lack it, bytes. @default {8388608} */
-  recentBytes?: number;
-  /** How long it is kept, milliseconds. @default {60000} */
-  recentMs?: number;
-}
+import { treeNeighbours } from "./tree_neighbours.ts";
 
 /** Options of {@link Reliability}. */
 export interface ReliabilityOptions extends LayerOptions {
@@ -88,6 +67,9 @@ export interface ReliabilityStats extends ControlCounts {
   controlReads: number;
 }
 
+/** Acknowledgements in one message: more are invented, and looking for them would take long. */
+const ACKED_MAX = 2 ** 20;
+
 /** How long small messages wait for company, milliseconds. */
 const FLUSH_MS = 20;
 
@@ -110,8 +92,8 @@ export class Reliability {
   readonly #receipts: Receipts;
   /** Whether any layer serves from the store. */
   readonly #keeps: boolean;
-  /** When a peer was asked for a sign of life, to measure the round trip. */
   readonly #bare = new BareDuties();
+  /** When a peer was asked for a sign of life, to measure the round trip. */
   readonly #probedAt = new Map<Address, number>();
   readonly #own = { silences: 0, adjusted: 0, repaired: 0, controlReads: 0 };
   #closed = false;
@@ -148,7 +130,7 @@ export class Reliability {
         clock: patient,
         random,
         connected,
-        probe: (to) => this.#outbox.probe(to),
+        probe: (to) => this.#probe(to),
         onChange: (peer, state, before) => this.#changed(peer, state, before),
       });
     }
@@ -156,10 +138,7 @@ export class Reliability {
     const sink = this.#outbox;
     const { nonces, onMisbehaviour } = options;
     const has = (nonce: bigint) => nonces.has(nonce);
-    const deliver = (to: Address, message: RecentMessage) => {
-      this.#own.repaired++;
-      options.deliver(to, message);
-    };
+    const deliver = (to: Address, message: RecentMessage) => this.#deliver(to, message);
     if (repair) {
       this.#repair = new Repair({
         clock: patient,
@@ -210,10 +189,10 @@ export class Reliability {
     return !this.#keeps || message.sequence >= this.#recent.oldest;
   }
 
-  /** A broadcast is new here: others may lack it. On the hot path. */
-  got(message: RecentMessage, by: "tree" | "repair" | "own", from?: Address): void {
-    this.#repair?.got(message, by, from);
-    this.#igyw?.got(message);
+  /** A broadcast is new here: others may lack it. Returns whether it had been asked for. On the hot path. */
+  got(message: RecentMessage, by: "tree" | "repair" | "own", from?: Address): boolean {
+    const wanted = this.#repair?.got(message, by, from) ?? false;
+    return (this.#igyw?.got(message) ?? false) || wanted;
   }
 
   /** A hand-over is about to be sent: the number under which the peer is to acknowledge it, if it has to. On the hot path. */
@@ -272,13 +251,15 @@ export class Reliability {
       this.#outbox.probe(peer);
     }
     // Whoever was only dialled in passing is no reason to offer him everything.
-    if (this.#recent.size > 0 && this.#treeNeighbours().has(peer)) this.#repair?.recovered(peer);
+    if (this.#recent.size > 0 && treeNeighbours(this.#options.ring(), this.#options.self).has(peer)) {
+      this.#repair?.recovered(peer);
+    }
   }
 
   /** The staked set has changed: whoever has joined is offered what was broadcast before, like everybody who was away. */
   joined(before: Ring): void {
     if (this.#closed || this.#recent.size === 0 || this.#repair === undefined) return;
-    const neighbours = this.#treeNeighbours();
+    const neighbours = treeNeighbours(this.#options.ring(), this.#options.self);
     for (const peer of this.#options.connected()) {
       if (neighbours.has(peer) && !before.has(peer)) this.#repair.recovered(peer);
     }
@@ -316,7 +297,7 @@ export class Reliability {
     } catch (caught) {
       return this.#options.onMisbehaviour(from, asError(caught));
     }
-    for (const { first, count } of message.acks) this.#ledger.acked(from, first, count);
+    this.#acked(from, message.acks);
     if (message.probe) this.#outbox.alive(from);
     if (message.alive) this.#answered(from);
     if (message.offers.length > 0) this.#repair?.offered(from, message.offers);
@@ -337,21 +318,38 @@ export class Reliability {
     const seq = this.#bare.take(nonce, from);
     if (seq === undefined) return false;
     const handover = this.#ledger.reclaim(from, seq);
-    if (handover !== undefined) this.#options.again(handover);
+    if (handover !== undefined) {
+      this.#options.again(handover);
+    } else {
+      // Too late for the segment, which went to the next in turn; the message itself is still for the peer.
+      const message = this.#recent.get(nonce);
+      if (message !== undefined) this.#deliver(from, message);
+    }
     return true;
   }
 
-  /** Whom the tree has this node send to, and who sends to this node. */
-  #treeNeighbours(): Set<Address> {
-    const ring = this.#options.ring();
-    const self = ring.indexOf(this.#options.self);
-    const neighbours = new Set<Address>();
-    if (self < 0) return neighbours;
-    for (const offset of exactPattern(ring.size).offsets) {
-      neighbours.add(ring.at(self, offset)).add(ring.at(self, -offset));
+  #deliver(to: Address, message: RecentMessage): void {
+    this.#own.repaired++;
+    this.#options.deliver(to, message);
+  }
+
+  #acked(from: Address, runs: readonly AckRun[]): void {
+    let acked = 0;
+    for (const { first, count } of runs) {
+      acked += count;
+      if (acked > ACKED_MAX) {
+        const error = new ProtocolError("control_too_many", `Control message acknowledges over ${ACKED_MAX} messages`);
+        return this.#options.onMisbehaviour(from, error);
+      }
+      this.#ledger.acked(from, first, count);
     }
-    neighbours.delete(this.#options.self);
-    return neighbours;
+  }
+
+  /** For the detector. Who has left the ring is not waited for any more. */
+  #probe(to: Address): void {
+    const gone = this.stateOf(to) !== "alive" && !this.#options.ring().has(to);
+    if (gone) this.#detector?.forget(to);
+    else this.#outbox.probe(to);
   }
 
   #answered(from: Address): void {

@@ -124,14 +124,13 @@ export class Repair {
     };
   }
 
-  /** A broadcast was new here and is among the recent ones now. On the hot path. */
-  got(message: RecentMessage, by: "tree" | "repair" | "own", from?: Address): void {
-    if (this.#closed) return;
-    if (this.#wanted.size > 0) {
-      const asked = this.#wanted.arrived(message.nonce, by === "tree", from);
-      if (asked && by === "repair") this.#contest(message.sequence);
-    }
+  /** A broadcast was new here and is among the recent ones now. Returns whether somebody had been asked for it. On the hot path. */
+  got(message: RecentMessage, by: "tree" | "repair" | "own", from?: Address): boolean {
+    if (this.#closed) return false;
+    const asked = this.#wanted.size > 0 && this.#wanted.arrived(message.nonce, by === "tree", from);
+    if (asked && by === "repair") this.#contest(message.sequence);
     if (this.#cancel === undefined) this.#tickLater();
+    return asked;
   }
 
   /** There is reason to think that others lack this broadcast. */
@@ -142,13 +141,13 @@ export class Repair {
 
   /** A peer has these. On the hot path: nearly all of them are here too. */
   offered(from: Address, nonces: readonly bigint[]): void {
-    if (this.#closed || !this.#staked(from, nonces.length)) return;
+    if (this.#closed || !this.#staked(from)) return;
     for (const nonce of nonces) if (!this.#options.has(nonce)) this.#wanted.heard(from, nonce);
   }
 
   /** A peer has these and waits for an answer (`IGYW`). */
   asked(from: Address, nonces: readonly bigint[]): void {
-    if (this.#closed || !this.#staked(from, nonces.length)) return;
+    if (this.#closed || !this.#staked(from)) return;
     for (const nonce of nonces) {
       if (this.#options.has(nonce)) this.#sink.deny(from, nonce);
       else this.#wanted.heard(from, nonce, true);
@@ -200,10 +199,11 @@ export class Repair {
     this.#wanted.close();
   }
 
-  #staked(from: Address, count: number): boolean {
+  #staked(from: Address): boolean {
     if (this.#options.ring().has(from)) return true;
     const message = `Peer ${from} offers broadcasts and is not staked`;
-    this.#grievances.add(from, count, () => new ProtocolError("repair_not_staked", message));
+    // One for all that it offers at once: who has joined at a height that is still to come here offers much, and will be staked soon.
+    this.#grievances.add(from, 1, () => new ProtocolError("repair_not_staked", message));
     return false;
   }
 
