@@ -16,6 +16,7 @@ const FLOORS = [
   "module",
   "admin",
   "sim",
+  "localnet",
   "cli",
 ];
 

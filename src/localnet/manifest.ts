@@ -1,0 +1,111 @@
+import type { P2PConfig } from "../module/config.ts";
+import type { TreeMode } from "../raintree/tree.ts";
+
+/** Where a network runs. */
+export type BackendName = "memory" | "process" | "kubernetes";
+
+/** What can be done to a running network. */
+export type FaultKind =
+  | "kill"
+  | "stop"
+  | "cont"
+  | "restart"
+  | "partition"
+  | "heal"
+  | "upgrade"
+  | "scale";
+
+/** What can be asserted of one, in the order in which it is. */
+export type AssertionName = "ready" | "broadcast-each" | "broadcast-any" | "requests";
+
+/** One validator. */
+export interface ManifestValidator {
+  /** What it is called in files, tables and faults. */
+  readonly name: string;
+  /** Its private key in hex; empty: one is made. */
+  readonly key: string;
+  /** Its stake. */
+  readonly stake: number;
+  /** Where it stands, for the links; empty: nowhere in particular. */
+  readonly zone: string;
+}
+
+/** What a way between two nodes does to what travels on it. */
+export interface ManifestLink {
+  /** One-way delay, milliseconds. */
+  readonly latencyMs: number;
+  /** The delay varies by as much around it, milliseconds. */
+  readonly jitterMs: number;
+  /** Share of packets lost (they are sent again). */
+  readonly loss: number;
+}
+
+/** The links of a network. */
+export interface ManifestLinks extends ManifestLink {
+  /** Those between nodes of different zones. */
+  readonly betweenZones: ManifestLink;
+}
+
+/** Which reliability layers are on. */
+export interface ManifestLayers {
+  /** See `acks` of a node's configuration. */
+  readonly acks: boolean;
+  /** See `redundancy` there. */
+  readonly redundancy: number;
+  /** See `igyw` there. */
+  readonly igyw: boolean;
+  /** See `repair` there. */
+  readonly repair: boolean;
+  /** See `failure_detector` there. */
+  readonly failureDetector: boolean;
+}
+
+/** How broadcasts spread. */
+export interface ManifestRainTree {
+  /** Targets. */
+  readonly mode: TreeMode;
+  /** What makes up for failures. */
+  readonly layers: ManifestLayers;
+}
+
+/** Something that is done to a network. */
+export interface Fault {
+  /** What. */
+  readonly fault: FaultKind;
+  /** To which validators, by name; of `upgrade`, `partition`, `heal` and `scale`: none. */
+  readonly nodes: readonly string[];
+  /** The parts of a partition; validators of no part are one more. */
+  readonly groups: readonly (readonly string[])[];
+  /** How many validators there are to be, for `scale`; otherwise 0. */
+  readonly validators: number;
+}
+
+/** A fault of the timeline. */
+export interface TimedFault extends Fault {
+  /** When, milliseconds from the start of the timeline. */
+  readonly atMs: number;
+}
+
+/** A test network: `localnet.yaml`, checked and with its defaults (docs/localnet.md). */
+export interface Manifest {
+  /** Its name: that of its state folder, and the chain ID. */
+  readonly name: string;
+  /** Who is staked. */
+  readonly validators: readonly ManifestValidator[];
+  /** How many of them, the first ones, the others name as bootstrap nodes; everybody has the genesis file too. */
+  readonly bootstrapNodes: number;
+  /** How broadcasts spread. */
+  readonly raintree: ManifestRainTree;
+  /** What lies between the nodes. */
+  readonly links: ManifestLinks;
+  /** What is to happen, in order. */
+  readonly faults: readonly TimedFault[];
+  /** What is to hold. */
+  readonly assertions: readonly AssertionName[];
+  /** The first of the TCP ports, two for each validator; 0: free ones are looked for. */
+  readonly firstPort: number;
+  /** How long all may take to be ready, milliseconds. */
+  readonly readyWithinMs: number;
+  /** Least severe message that a node logs. */
+  readonly logLevel: P2PConfig["log_level"];
+}
