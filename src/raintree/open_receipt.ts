@@ -145,7 +145,7 @@ export class OpenReceipt {
     if (child.answered) return [];
     const { missing, signatures } = receipt;
     const size = this.ring.segmentSize(this.index, child.until) - this.ring.segmentSize(this.index, child.from);
-    const entriesMax = 2 * size + SPARE_ENTRIES;
+    const entriesMax = entriesOf(size);
     if (missing.length > Math.min(entriesMax, RECEIPT_RANGES_MAX) || signatures.length > entriesMax) {
       throw new ProtocolError(
         "receipt_too_long",
@@ -156,6 +156,8 @@ export class OpenReceipt {
       throw new ProtocolError("receipt_bad_range", `Receipt of ${from} names peers outside of what it was handed`);
     }
     const vouched = this.text === undefined ? [] : signatures.map((signature) => this.#voucher(from, child, signature));
+    // Without what a child may have to spare: otherwise two of them could make this node say more than it may.
+    if (vouched.length > 2 * size) vouched.length = 2 * size;
     child.answered = true;
     this.#confirmed = union(this.#order, this.#confirmed, complement(this.#order, child, missing));
     return vouched.filter((one) => this.#remember(one));
@@ -171,16 +173,22 @@ export class OpenReceipt {
     return true;
   }
 
-  /** What this node says to an asker; `own` is its own signature. */
+  /** What this node says to an asker; `own` is its own signature. No more than the asker takes, whatever the children said. */
   receiptFor(asker: Asker, own: Uint8Array | undefined): Receipt {
+    const entriesMax = entriesOf(this.ring.segmentSize(this.index, asker.until));
     const signatures: Uint8Array[] = [];
     if (asker.signed) {
       if (own !== undefined) signatures.push(own);
       for (const { bytes, signature } of this.#vouched.values()) {
+        if (signatures.length === entriesMax) break;
         if (this.#order.compare(bytes, asker.until) < 0) signatures.push(signature);
       }
     }
-    return { nonce: this.nonce, missing: coarsened(this.#missing(asker), RECEIPT_RANGES_MAX), signatures };
+    return {
+      nonce: this.nonce,
+      missing: coarsened(this.#missing(asker), Math.min(entriesMax, RECEIPT_RANGES_MAX)),
+      signatures,
+    };
   }
 
   /** The peers, other than this node, of which `asker` is told that they are missing. */
@@ -213,4 +221,9 @@ export class OpenReceipt {
     this.#vouched.set(key, vouched);
     return true;
   }
+}
+
+/** Ranges, or signatures, that a receipt for so many peers may hold. */
+function entriesOf(size: number): number {
+  return 2 * size + SPARE_ENTRIES;
 }

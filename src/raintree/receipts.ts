@@ -55,7 +55,7 @@ export interface ReceiptsOptions {
   network: string;
   /** What this node signs with. @default {it does not sign, and signed receipts name it as missing} */
   key?: NodeKey;
-  /** Broadcasts of this node that wait for receipts at once, and as many again of others. When full, the oldest of its kind is answered with what there is. @default {256} */
+  /** Broadcasts of this node that wait for receipts at once, and as many again of others. When full, the oldest of whoever asks for the most is answered with what there is. @default {256} */
   openMax?: number;
   /** The longest that a parent is believed to wait, milliseconds. @default {60_000} */
   budgetMsMax?: number;
@@ -231,10 +231,20 @@ export class Receipts {
     return this.#own.get(nonce) ?? this.#duties.get(nonce);
   }
 
+  /** The oldest of whoever asks for the most: nobody gets rid of what others wait for by asking for much. */
   #pushOut(all: Map<bigint, OpenReceipt>): void {
-    const [oldest] = all.values();
-    all.delete(oldest.nonce);
-    this.#answerAll(oldest);
+    const counts = new Map<Address | undefined, number>();
+    let most = 0;
+    for (const { askers: [first] } of all.values()) {
+      const count = (counts.get(first.parent) ?? 0) + 1;
+      counts.set(first.parent, count);
+      most = Math.max(most, count);
+    }
+    for (const open of all.values()) {
+      if (counts.get(open.askers[0].parent) !== most) continue;
+      all.delete(open.nonce);
+      return this.#answerAll(open);
+    }
   }
 
   #verify(open: OpenReceipt, { address, signature }: Vouched): void {

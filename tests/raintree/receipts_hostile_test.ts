@@ -1,0 +1,71 @@
+import { assertEquals } from "@std/assert";
+import { addressToBytes } from "../../src/identity/address.ts";
+import type { AddressRange, Receipt } from "../../src/raintree/control_message.ts";
+import { Receipts } from "../../src/raintree/receipts.ts";
+import { Ring } from "../../src/raintree/ring.ts";
+import { VirtualClock } from "../../src/sim/virtual_clock.ts";
+import { addresses } from "./networks.ts";
+import { keys, ReceiptNetwork } from "./receipt_network.ts";
+
+/** `count` ranges of one address each, with gaps, from an address on: valid, and with nobody in them but the first. */
+function splinters(from: Uint8Array, count: number): AddressRange[] {
+  const start = BigInt(`0x${from.toHex()}`);
+  const bytes = (number: bigint) => Uint8Array.fromHex(number.toString(16).padStart(40, "0"));
+  return Array.from(
+    { length: count },
+    (_, i) => ({ from: bytes(start + BigInt(2 * i)), until: bytes(start + BigInt(2 * i + 1)) }),
+  );
+}
+
+Deno.test("Receipts of children that say as much as they may do not make an honest parent say too much", async () => {
+  for (const signed of [false, true]) {
+    const all = keys(27);
+    const ring = Ring.of(all.map(({ address }) => address));
+    // Both children of the head of 3 at position 12.
+    const behaviours = new Map([13, 14].map((position) => {
+      const address = ring.at(position);
+      const own = all.find((key) => key.address === address)!;
+      const signatures = signed
+        ? Array.from({ length: 10 }, (_, i) => Uint8Array.from([...own.publicKey, ...new Uint8Array(64).fill(i)]))
+        : [];
+      const lies = (receipt: Receipt) => ({ ...receipt, missing: splinters(addressToBytes(address), 10), signatures });
+      return [address, { lies }];
+    }));
+    const network = new ReceiptNetwork(all, behaviours);
+    const { missing } = await network.broadcast(ring.at(0), 5000, signed);
+    assertEquals(network.blamed, []);
+    assertEquals([...missing].sort(), [ring.at(13), ring.at(14)]);
+    network.close();
+  }
+});
+
+Deno.test("Receipts that one peer asks for do not push out what others wait for", async () => {
+  const clock = new VirtualClock();
+  const ring = Ring.of(addresses(27, 1));
+  const [parent, flooder] = [ring.at(0), ring.at(8)];
+  const told: string[] = [];
+  const receipts = new Receipts({
+    clock,
+    sink: { receipt: (to, { nonce }) => told.push(`${to} ${nonce}`) },
+    roundTripMs: () => 50,
+    isDead: () => false,
+    onMisbehaviour: () => {},
+    network: "test",
+  });
+  const begin = (nonce: bigint, from: string) => {
+    const duty = { parent: from, budgetMs: 5000, ring, index: 9, until: ring.bytesAt(18) };
+    receipts.begin(nonce, duty);
+    receipts.handedOver(nonce, ring.at(12), ring.bytesAt(18));
+    receipts.served(nonce);
+  };
+  for (let nonce = 1n; nonce <= 10n; nonce++) begin(nonce, parent);
+  for (let nonce = 1000n; nonce < 3000n; nonce++) begin(nonce, flooder);
+  assertEquals([receipts.size, told.filter((each) => each.startsWith(parent))], [256, []]);
+  for (let nonce = 1n; nonce <= 10n; nonce++) {
+    receipts.confirmed(ring.at(12), { nonce, missing: [], signatures: [] });
+  }
+  await clock.advance(6000);
+  assertEquals(told.filter((each) => each.startsWith(parent)).length, 10);
+  receipts.close();
+  assertEquals(clock.pending, 0);
+});
