@@ -27,6 +27,8 @@ export class AckAccount<T extends object> {
   listed = false;
   /** When the peer last acknowledged something, on the ledger's own clock. */
   progressMs = 0;
+  /** The same by the clock. */
+  heardMs = -Infinity;
   /** Mean round trip, milliseconds; 0 where none was measured. */
   roundTripMs = 0;
   /** Its mean deviation. */

@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from "../base/clock.ts";
 import type { Address } from "../identity/address.ts";
 import { AckAccount } from "./ack_account.ts";
+import { BUSY_MS, LAZY_MS } from "./control_outbox.ts";
 import type { RecentMessage } from "./recent_messages.ts";
 import type { ReceiptKind } from "./receipts.ts";
 import type { Ring } from "./ring.ts";
@@ -29,7 +30,7 @@ export interface Handover {
 export interface AckLedgerOptions {
   /** Time. */
   clock: Clock;
-  /** Least time that an acknowledgement has, milliseconds. @default {200} */
+  /** Least time that an acknowledgement has, milliseconds; while traffic goes on, as much more as acknowledgements then wait. @default {200} */
   floorMs?: number;
   /** Most time that an acknowledgement has, milliseconds. @default {2000} */
   ceilingMs?: number;
@@ -60,7 +61,7 @@ const SLOW_CEILINGS = 4;
 
 /**
  * Which peer owes an acknowledgement for which hand-over, and how long it may take: four deviations above the peer's mean round trip, between floor and
- * ceiling, doubled after a silence. (As RFC 6298 for TCP.) A peer that goes on acknowledging what came before is slow and not silent, up to four ceilings.
+ * ceiling, doubled after a silence; as RFC 6298 for TCP, with room for acknowledgements that wait for company, as RFC 9002 has it. A peer that goes on acknowledging what came before is slow and not silent, up to four ceilings.
  *
  * Time is counted in sweeps: while this process itself is held up, nobody else becomes silent. Memory is held for peers that are connected or being
  * dialled, as long as whoever owns this tells of every connection that ends.
@@ -122,6 +123,7 @@ export class AckLedger {
     const left = back - count;
     const end = (next - left) >>> 0;
     account.progressMs = this.#nowMs;
+    account.heardMs = this.#options.clock.now();
     if (left < ((next - account.acked) >>> 0)) account.acked = end;
     // Of those taken for silent too, as long as their time is known: otherwise nothing is ever learned of a peer that has become slower. Who says so
     // twice is given more time, up to the ceiling, as if he had been late.
@@ -162,6 +164,7 @@ export class AckLedger {
   measured(peer: Address, ms: number): void {
     const account = this.#accounts.get(peer) ?? this.#account(peer);
     account.roundTripMs = 0;
+    account.heardMs = -Infinity;
     account.progressMs = account.connectedMs = this.#nowMs;
     account.measure(ms);
     // From here alone: of acknowledgements, one peer can send any number.
@@ -212,8 +215,13 @@ export class AckLedger {
   #timeoutMs(account: AckAccount<Handover> | undefined): number {
     const { floorMs, ceilingMs, doubt } = this.#options;
     const known = account !== undefined && account.roundTripMs > 0;
-    const ms = known ? account.roundTripMs + 4 * account.deviationMs + TICK_MS : DIAL_ROUND_TRIPS * this.#roundTripMs;
-    return Math.min(ceilingMs, Math.max(floorMs, ms) * (account?.backoff ?? 1) * doubt());
+    // A peer may begin at any time to wait with acknowledgements, and then all of them take that much longer.
+    const ms = known
+      ? account.roundTripMs + Math.max(LAZY_MS, 4 * account.deviationMs) + TICK_MS
+      : DIAL_ROUND_TRIPS * this.#roundTripMs;
+    const busy = known && this.#options.clock.now() - account.heardMs < 2 * BUSY_MS;
+    const leastMs = busy ? floorMs + LAZY_MS : floorMs;
+    return Math.min(ceilingMs, Math.max(leastMs, ms) * (account?.backoff ?? 1) * doubt());
   }
 
   #sweepLater(): Cancel {

@@ -6,7 +6,7 @@ import { type AckRun, CONTROL_ENTRIES_MAX, type Duty, encodeControlMessage, type
 export interface ControlSink {
   /** "I have this broadcast": wanted or not answered. */
   offer(to: Address, nonce: bigint): void;
-  /** The same of many. On the hot path. */
+  /** The same of many; it can wait. On the hot path. */
   offerAll(to: Address, nonces: readonly bigint[]): void;
   /** "I have this broadcast, do you?" (`IGYW`) */
   ask(to: Address, nonce: bigint): void;
@@ -24,7 +24,7 @@ export interface ControlSink {
 export interface ControlOutboxOptions {
   /** Time. */
   clock: Clock;
-  /** How long the first thing said to a peer waits for more, milliseconds. */
+  /** How long what is said waits for more, milliseconds. */
   flushMs: number;
   /** Takes a finished message. `dials`: it is worth a connection of its own; otherwise it goes only where one is. */
   send(to: Address, message: Uint8Array, dials: boolean): void;
@@ -54,6 +54,12 @@ export interface ControlCounts {
   bytes: number;
 }
 
+/** While traffic goes on, acknowledgements and whole digests wait this long, milliseconds: each message takes a record and a write, however little it says. */
+export const LAZY_MS = 60;
+
+/** Traffic goes on if something was said within this time, milliseconds. */
+export const BUSY_MS = 250;
+
 /** Ranges and signatures in the receipts of one message, beside its last: each receipt may be hundreds of kilobytes itself. */
 const RECEIPT_PARTS_MAX = 1024;
 
@@ -70,11 +76,14 @@ class Draft {
   probe = false;
   alive = false;
   dials = false;
+  /** Whether somebody waits for what it says. */
+  urgent = false;
 }
 
 /**
  * Collects what is to be said to each peer and says it in one message per peer, a little later: under load an acknowledgement costs a few bytes and
- * no write of its own. A list that is full makes its message go at once, so nothing here grows.
+ * no write of its own. Acknowledgements and whole digests can wait, and wait longer while traffic goes on; all else goes within `flushMs`, and takes along
+ * what waits for the same peer. A list that is full makes its message go at once, so nothing here grows.
  */
 export class ControlOutbox implements ControlSink {
   /** Counters. */
@@ -92,7 +101,10 @@ export class ControlOutbox implements ControlSink {
   };
   readonly #options: ControlOutboxOptions;
   readonly #drafts = new Map<Address, Draft>();
-  #cancel: Cancel | undefined;
+  #cancelUrgent: Cancel | undefined;
+  #cancelLazy: Cancel | undefined;
+  /** When something that can wait was said last. */
+  #flushedMs = -Infinity;
   #closed = false;
 
   /** Nothing to say. */
@@ -102,7 +114,7 @@ export class ControlOutbox implements ControlSink {
 
   /** Acknowledges message `seq` of a peer. On the hot path: in a row, they lengthen one run. */
   ack(to: Address, seq: number): void {
-    const { acks } = this.#draft(to);
+    const { acks } = this.#lazyDraft(to);
     this.counts.acks++;
     const last = acks.length === 0 ? undefined : acks[acks.length - 1];
     if (last !== undefined && ((last.first + last.count) >>> 0) === seq) last.count++;
@@ -121,7 +133,7 @@ export class ControlOutbox implements ControlSink {
   offerAll(to: Address, nonces: readonly bigint[]): void {
     this.counts.offers += nonces.length;
     for (let from = 0; from < nonces.length;) {
-      const draft = this.#draft(to);
+      const draft = this.#lazyDraft(to);
       draft.dials = true;
       const end = Math.min(nonces.length, from + CONTROL_ENTRIES_MAX - draft.offers.length);
       while (from < end) draft.offers.push(nonces[from++]);
@@ -191,27 +203,53 @@ export class ControlOutbox implements ControlSink {
 
   /** Says everything now. */
   flush(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
+    this.#cancelUrgent?.();
+    this.#cancelLazy?.();
+    this.#cancelUrgent = this.#cancelLazy = undefined;
+    this.#flushedMs = this.#options.clock.now();
     for (const peer of [...this.#drafts.keys()]) this.#flush(peer);
   }
 
   /** Says nothing any more. Idempotent. */
   close(): void {
     this.#closed = true;
-    this.#cancel?.();
+    this.#cancelUrgent?.();
+    this.#cancelLazy?.();
     this.#drafts.clear();
   }
 
+  /** For what somebody waits for. */
   #draft(to: Address): Draft {
-    let draft = this.#drafts.get(to);
-    if (draft === undefined) {
-      draft = new Draft();
-      if (this.#closed) return draft;
-      this.#drafts.set(to, draft);
-      this.#cancel ??= this.#options.clock.after(this.#options.flushMs, () => this.flush());
-    }
+    const draft = this.#drafts.get(to) ?? this.#newDraft(to);
+    if (draft.urgent || this.#closed) return draft;
+    draft.urgent = true;
+    const { clock, flushMs } = this.#options;
+    this.#cancelUrgent ??= clock.after(flushMs, () => this.#flushUrgent());
     return draft;
+  }
+
+  /** For what can wait. On the hot path. */
+  #lazyDraft(to: Address): Draft {
+    const draft = this.#drafts.get(to) ?? this.#newDraft(to);
+    if (this.#cancelLazy === undefined && !this.#closed) this.#flushLater();
+    return draft;
+  }
+
+  #newDraft(to: Address): Draft {
+    const draft = new Draft();
+    if (!this.#closed) this.#drafts.set(to, draft);
+    return draft;
+  }
+
+  #flushLater(): void {
+    const { clock, flushMs } = this.#options;
+    const waitMs = clock.now() - this.#flushedMs < BUSY_MS ? LAZY_MS : flushMs;
+    this.#cancelLazy = clock.after(waitMs, () => this.flush());
+  }
+
+  #flushUrgent(): void {
+    this.#cancelUrgent = undefined;
+    for (const [peer, { urgent }] of [...this.#drafts]) if (urgent) this.#flush(peer);
   }
 
   #push<T>(to: Address, list: T[], entry: T): void {

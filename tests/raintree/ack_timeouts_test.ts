@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { BUSY_MS, LAZY_MS } from "../../src/raintree/control_outbox.ts";
 import { AckBench, anna, carl, handover, others } from "./ack_bench.ts";
 
 Deno.test("AckLedger takes a peer that goes on acknowledging for slow and not for silent, up to four ceilings", async () => {
@@ -41,7 +42,7 @@ Deno.test("AckLedger.timeoutMs() follows the round trips, between floor and ceil
   const bench = new AckBench({ floorMs: 100, ceilingMs: 3000 });
   const { ledger } = bench;
   ledger.measured(anna, 20);
-  assertEquals(ledger.timeoutMs(anna), 100);
+  assertEquals(ledger.timeoutMs(anna), 105, "acknowledgements may wait for company, and a sweep come late");
   for (let i = 0; i < 40; i++) await bench.roundTrip(anna, 90);
   const quick = ledger.timeoutMs(anna);
   assert(quick > 90 && quick < 250, `${quick} ms for round trips of 90`);
@@ -83,6 +84,24 @@ Deno.test("AckLedger waits twice as long after a silence, once for all that was 
   }
   assertEquals(timeouts, [800, 1600, 1600, 1600]);
   await bench.roundTrip(anna, 50);
+  assertEquals(ledger.timeoutMs(anna), 200 + LAZY_MS);
+});
+
+Deno.test("AckLedger gives a peer with traffic the time by which acknowledgements then wait", async () => {
+  const bench = new AckBench();
+  const { clock, ledger } = bench;
+  ledger.measured(anna, 10);
+  assertEquals(ledger.timeoutMs(anna), 200);
+  await bench.roundTrip(anna, 30);
+  assertEquals(ledger.timeoutMs(anna), 200 + LAZY_MS);
+  bench.send(anna, 1);
+  await clock.advance(200 + LAZY_MS);
+  assertEquals(bench.silences, []);
+  await clock.advance(300);
+  assertEquals(bench.silences.length, 1);
+  // It is over some time after the last acknowledgement.
+  await bench.roundTrip(anna, 30);
+  await clock.advance(2 * BUSY_MS);
   assertEquals(ledger.timeoutMs(anna), 200);
 });
 
@@ -119,7 +138,7 @@ Deno.test("AckLedger gives a peer that must be dialled first longer, and the tim
   await clock.advance(150);
   assertEquals(bench.silences, []);
   ledger.acked(anna, 0, 1);
-  await clock.advance(300);
+  await clock.advance(400);
   assertEquals(bench.ids(), [1, 2]);
 });
 

@@ -7,7 +7,7 @@ import {
   decodeControlMessage,
   type Receipt,
 } from "../../src/raintree/control_message.ts";
-import { ControlOutbox } from "../../src/raintree/control_outbox.ts";
+import { BUSY_MS, ControlOutbox, LAZY_MS } from "../../src/raintree/control_outbox.ts";
 import { VirtualClock } from "../../src/sim/virtual_clock.ts";
 import { addresses } from "./networks.ts";
 
@@ -69,7 +69,7 @@ Deno.test("ControlOutbox says in one message per peer what was said within a few
   outbox.receipt(anna, receiptOf(5n, 2));
   outbox.ack(bert, 9);
   assertEquals(sent, []);
-  await clock.advance(1);
+  await clock.advance(FLUSH_MS);
   assertEquals(sent.map(({ atMs, to, message }) => ({ atMs, to, message })), [
     {
       atMs: 520,
@@ -86,7 +86,7 @@ Deno.test("ControlOutbox says in one message per peer what was said within a few
         alive: false,
       },
     },
-    { atMs: 520, to: bert, message: { ...NOTHING, acks: [{ first: 9, count: 1 }] } },
+    { atMs: 539, to: bert, message: { ...NOTHING, acks: [{ first: 9, count: 1 }] } },
   ]);
   assertEquals(outbox.counts, {
     acks: 2,
@@ -148,14 +148,46 @@ Deno.test("ControlOutbox begins a new wait after each flush", async () => {
     outbox.ack(anna, i);
     await clock.advance(8);
   }
+  await clock.advance(1000);
+  assertEquals(sent.map(({ atMs }) => atMs), [520, 520 + 4 + LAZY_MS]);
+  assertEquals(sent.flatMap(({ message }) => message.acks), [{ first: 0, count: 3 }, { first: 3, count: 7 }]);
+});
+
+Deno.test("ControlOutbox lets acknowledgements and digests wait longer while traffic goes on, and nothing else", async () => {
+  const { clock, outbox, sent } = new Bench();
+  const at = async (say: () => void) => {
+    const before = sent.length;
+    const startMs = clock.now();
+    say();
+    await clock.advance(LAZY_MS);
+    return sent.slice(before).map(({ atMs }) => atMs - startMs);
+  };
+  assertEquals(await at(() => outbox.ack(anna, 1)), [FLUSH_MS], "after a quiet time");
+  assertEquals(await at(() => outbox.ack(anna, 2)), [LAZY_MS]);
+  assertEquals(await at(() => outbox.offerAll(anna, [1n])), [LAZY_MS]);
+  for (const say of [outbox.offer, outbox.ask, outbox.want, outbox.deny]) {
+    assertEquals(await at(() => say.call(outbox, anna, 1n)), [FLUSH_MS], say.name);
+  }
+  assertEquals(await at(() => outbox.receipt(anna, receiptOf(1n))), [FLUSH_MS]);
+  await clock.advance(BUSY_MS);
+  assertEquals(await at(() => outbox.ack(anna, 3)), [FLUSH_MS], "quiet again");
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("ControlOutbox takes along what waits for the same peer, and leaves the others", async () => {
+  const { clock, outbox, sent } = new Bench();
+  outbox.ack(carl, 0);
   await clock.advance(FLUSH_MS);
-  assertEquals(sent.map(({ atMs }) => atMs), [520, 544, 568, 592]);
-  assertEquals(sent.flatMap(({ message }) => message.acks), [
-    { first: 0, count: 3 },
-    { first: 3, count: 3 },
-    { first: 6, count: 3 },
-    { first: 9, count: 1 },
+  outbox.ack(anna, 1);
+  outbox.ack(bert, 2);
+  await clock.advance(1);
+  outbox.want(anna, 3n);
+  await clock.advance(LAZY_MS);
+  assertEquals(sent.slice(1).map(({ atMs, to, message }) => ({ atMs, to, message })), [
+    { atMs: 541, to: anna, message: { ...NOTHING, acks: [{ first: 1, count: 1 }], wants: [3n] } },
+    { atMs: 520 + LAZY_MS, to: bert, message: { ...NOTHING, acks: [{ first: 2, count: 1 }] } },
   ]);
+  assertEquals(clock.pending, 0);
 });
 
 Deno.test("ControlOutbox.ack() lengthens one run as long as the numbers follow each other, past 2^32 too", () => {
