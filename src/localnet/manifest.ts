@@ -42,7 +42,7 @@ export interface ManifestLink {
 
 /** The links of a network. */
 export interface ManifestLinks extends ManifestLink {
-  /** Those between nodes of different zones. */
+  /** Added to these between nodes of different zones. */
   readonly betweenZones: ManifestLink;
 }
 

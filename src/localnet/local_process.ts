@@ -1,0 +1,141 @@
+import { type Clock, sleep } from "../base/clock.ts";
+import { P2pError } from "../base/errors.ts";
+
+/** The project's program. */
+const PROGRAM = new URL("../../mod.ts", import.meta.url);
+
+/**
+ * Starts the program behind the shell's back: what it writes goes to `log`, the shell notes its number in `pid` before anybody else can fail. In a session of
+ * its own it gets no Ctrl-C of this terminal and outlives this process.
+ */
+const LAUNCH = 'log=$1; pid=$2; shift 2; "$@" </dev/null >>"$log" 2>&1 & echo $! >"$pid.new" && mv "$pid.new" "$pid"';
+
+/** How often an end is looked for, milliseconds. */
+const LOOK_MS = 20;
+
+/** Where a {@link LocalProcess} is kept. */
+export interface LocalProcessPaths {
+  /** File with its number. */
+  pid: string;
+  /** File that it logs to; appended. */
+  log: string;
+}
+
+/**
+ * A process of this program that outlives whoever started it, found again by a file with its number. A number that the system has given to another program
+ * since is not mistaken for it: the arguments have to be the same.
+ */
+export class LocalProcess {
+  /** For people: the node's name. */
+  readonly name: string;
+  readonly #paths: LocalProcessPaths;
+  readonly #args: readonly string[];
+  readonly #clock: Clock;
+
+  /** Starts nothing; `args` are those of the program. */
+  constructor(name: string, paths: LocalProcessPaths, args: readonly string[], clock: Clock) {
+    this.name = name;
+    this.#paths = paths;
+    this.#args = args;
+    this.#clock = clock;
+  }
+
+  /** Starts it. @throws {P2pError} `state_unwritable`, `run_forbidden` */
+  async start(): Promise<void> {
+    const { pid, log } = this.#paths;
+    const program = [Deno.execPath(), "run", "-A", "--quiet", "--no-prompt", PROGRAM.href, ...this.#args];
+    const { success, stderr } = await new Deno.Command("/bin/sh", {
+      args: ["-c", LAUNCH, "sh", log, pid, ...program],
+      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      detached: true,
+    }).output();
+    if (success) return;
+    const why = new TextDecoder().decode(stderr).trim();
+    throw new P2pError("state_unwritable", `Cannot start ${this.name}: ${why}`, { hint: "Make room on the disk" });
+  }
+
+  /** Its number while it runs; a stopped one runs too. */
+  async running(): Promise<number | undefined> {
+    let text: string;
+    try {
+      text = await Deno.readTextFile(this.#paths.pid);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+    const pid = Number(text);
+    if (!Number.isSafeInteger(pid) || pid <= 1) return undefined;
+    const command = await commandLine(pid);
+    return command.endsWith(this.#args.join(" ")) ? pid : undefined;
+  }
+
+  /** Sends it a signal. Resolves to whether it runs. */
+  async signal(signal: Deno.Signal): Promise<boolean> {
+    const pid = await this.running();
+    if (pid === undefined) return false;
+    try {
+      Deno.kill(pid, signal);
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false; // it ended between two lines
+      throw error;
+    }
+  }
+
+  /** Kills it, and waits until it is gone. */
+  async kill(): Promise<void> {
+    while (await this.signal("SIGKILL")) await sleep(this.#clock, LOOK_MS);
+  }
+
+  /** Has it end in order, by force if it has not within `withinMs`. Resolves to whether it ran. */
+  async end(withinMs: number): Promise<boolean> {
+    if (!await this.signal("SIGTERM")) return false;
+    await this.signal("SIGCONT"); // a stopped one would take no notice
+    const untilMs = this.#clock.now() + withinMs;
+    while (await this.running() !== undefined && this.#clock.now() < untilMs) await sleep(this.#clock, LOOK_MS);
+    await this.kill();
+    return true;
+  }
+
+  /** The last lines it logged. */
+  async lastLines(count: number): Promise<string[]> {
+    return await lastLines(this.#paths.log, count);
+  }
+}
+
+/** What is read of a log at most: its end. */
+const TAIL_BYTES = 1 << 20;
+
+async function lastLines(path: string, count: number): Promise<string[]> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+  const { size } = await file.stat();
+  await file.seek(Math.max(0, size - TAIL_BYTES), Deno.SeekMode.Start);
+  const text = await new Response(file.readable).text();
+  const lines = text.split("\n").filter((line) => line !== "");
+  return lines.slice(Math.max(0, lines.length - count));
+}
+
+/** The arguments of a process, with blanks between; empty where there is none, or only what is left of it until its parent looks. */
+async function commandLine(pid: number): Promise<string> {
+  if (Deno.build.os === "linux") {
+    try {
+      return (await Deno.readTextFile(`/proc/${pid}/cmdline`)).replace(/\0$/, "").replaceAll("\0", " ");
+    } catch (error) {
+      // It ended before, or while we read.
+      if (error instanceof Deno.errors.NotFound || /os error 3\b/.test(String(error))) return "";
+      throw error;
+    }
+  }
+  const { stdout } = await new Deno.Command("ps", { args: ["-o", "command=", "-p", String(pid)], stderr: "null" })
+    .output();
+  return new TextDecoder().decode(stdout).trim();
+}

@@ -1,0 +1,143 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { deadline, systemClock } from "../../src/base/clock.ts";
+import { P2pError } from "../../src/base/errors.ts";
+import { AdminClient } from "../../src/localnet/admin_client.ts";
+import type { Backend } from "../../src/localnet/backend.ts";
+import { readManifest } from "../../src/localnet/load_manifest.ts";
+import type { Fault, FaultKind, Manifest } from "../../src/localnet/manifest.ts";
+
+/** What a back end under test is made by. */
+export interface ConformanceSubject {
+  /** For the names of the tests. */
+  name: string;
+  /** Makes one for a network; what it needs is cleaned up by `dispose`. */
+  make(manifest: Manifest): Promise<{ backend: Backend } & AsyncDisposable>;
+}
+
+const NEVER = new AbortController().signal;
+
+/** A fault of some nodes. */
+export function faultOf(fault: FaultKind, ...nodes: string[]): Fault {
+  return { fault, nodes, groups: [], validators: 0 };
+}
+
+/** Looks until something holds; each look is a round trip, so this is no busy loop. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  using limit = deadline(systemClock, 30_000, what);
+  while (!await holds()) {
+    limit.signal.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** The one suite that every back end passes. */
+export function testConformance({ name, make }: ConformanceSubject): void {
+  const manifest = readManifest({ name: "conformance", validators: 4, logLevel: "info" });
+
+  Deno.test(`${name}: up() makes every node ready, twice is once, down() ends all`, async () => {
+    await using subject = await make(manifest);
+    const { backend } = subject;
+    assertEquals(await backend.status(), { name: "conformance", backend: backend.name, ready: false, nodes: [] });
+    assertEquals(await backend.access(), undefined);
+    await backend.up(NEVER);
+    const status = await backend.status();
+    assertEquals([status.ready, status.nodes.length], [true, 4]);
+    for (const [i, node] of status.nodes.entries()) {
+      assertEquals([node.name, node.role, node.ready, node.height], [`validator-${i}`, "validator", true, 0]);
+      assert(node.peers > 0, `${node.name} has no peers`);
+    }
+    await backend.up(NEVER);
+    assertEquals((await backend.status()).nodes, status.nodes);
+    const { nodes, token } = (await backend.access())!;
+    const clients = nodes.map((node) => new AdminClient(node, { token, clock: systemClock }));
+    const { nonce } = await clients[0].broadcast({ typeUrl: "test", value: new Uint8Array(3) });
+    await until("the broadcast everywhere", async () => {
+      const known = await Promise.all(clients.map((client) => client.message(nonce)));
+      return known.every((message) => message !== undefined && message.arrivals.length > 0);
+    });
+    assertEquals(await backend.down(), 4);
+    assertEquals((await backend.status()).nodes, []);
+    assertEquals(await backend.down(), 0);
+  });
+
+  Deno.test(`${name}: a node that is killed, stopped, continued and restarted is so in the status`, async () => {
+    await using subject = await make(manifest);
+    const { backend } = subject;
+    await backend.up(NEVER);
+    const { nodes: before } = await backend.status();
+    const readyOf = async (at: number) => (await backend.status()).nodes[at].ready;
+    await backend.fault(faultOf("kill", "validator-1"), NEVER);
+    await backend.fault(faultOf("kill", "validator-1"), NEVER);
+    assertEquals((await backend.status()).nodes[1], { ...before[1], ready: false, height: null, peers: 0 });
+    await backend.fault(faultOf("restart", "validator-1"), NEVER);
+    await until("the restarted node ready", () => readyOf(1));
+    assertEquals((await backend.status()).nodes[1].address, before[1].address);
+    await backend.fault(faultOf("stop", "validator-2"), NEVER);
+    assertEquals(await readyOf(2), false);
+    await backend.fault(faultOf("cont", "validator-2"), NEVER);
+    await until("all ready", async () => (await backend.status()).ready);
+    await backend.fault(faultOf("stop", "validator-2"), NEVER);
+    await backend.fault(faultOf("kill", "validator-3"), NEVER);
+    assertEquals(await backend.down(), 3);
+  });
+
+  Deno.test(`${name}: up() after a kill starts what is missing`, async () => {
+    await using subject = await make(manifest);
+    const { backend } = subject;
+    await backend.up(NEVER);
+    await backend.fault(faultOf("kill", "validator-0", "validator-3"), NEVER);
+    await backend.up(NEVER);
+    assertEquals((await backend.status()).ready, true);
+    assertEquals(await backend.down(), 4);
+  });
+
+  Deno.test(`${name}: up() that is given up leaves nothing`, async () => {
+    await using subject = await make(manifest);
+    const { backend } = subject;
+    const stop = new AbortController();
+    const up = backend.up(stop.signal);
+    stop.abort(new P2pError("interrupted", "Interrupted"));
+    const error = await assertRejects(() => up, P2pError);
+    assertEquals(error.code, "interrupted");
+    assertEquals(await backend.access(), undefined);
+    assertEquals(await backend.down(), 0);
+    await backend.up(NEVER);
+    assertEquals(await backend.down(), 4);
+  });
+
+  Deno.test(`${name}: up() that is not ready in time says who is late, and leaves nothing`, async () => {
+    // Its only listener is a node that never comes: one that is staked and not started would be the same.
+    const late = readManifest({ name: "conformance", validators: 9, readyWithinMs: 100, links: {} });
+    await using subject = await make({ ...late, readyWithinMs: 0 });
+    const error = await assertRejects(() => subject.backend.up(NEVER), P2pError);
+    assertEquals(error.code, "localnet_late");
+    assert(error.message.includes("validator-"), error.message);
+    assertEquals(await subject.backend.down(), 0);
+  });
+
+  Deno.test(`${name}: faults and logs of who is not there are refused`, async () => {
+    await using subject = await make(manifest);
+    const { backend } = subject;
+    const code = async (work: () => Promise<unknown>) => (await assertRejects(work, P2pError)).code;
+    assertEquals(await code(() => backend.fault(faultOf("kill", "validator-0"), NEVER)), "localnet_down");
+    assertEquals(await code(() => backend.logs("validator-0", 10)), "localnet_down");
+    await backend.up(NEVER);
+    assertEquals(await code(() => backend.fault(faultOf("kill", "validator-9"), NEVER)), "fault_malformed");
+    assertEquals(await code(() => backend.fault(faultOf("kill"), NEVER)), "fault_malformed");
+    const scale = { ...faultOf("scale"), validators: 5 };
+    assertEquals(await code(() => backend.fault(scale, NEVER)), "localnet_unsupported");
+    assertEquals(await code(() => backend.logs("nobody", 10)), "node_unknown");
+    const lines = await backend.logs("validator-0", 2);
+    assert(lines.length === 2 && lines.every((line) => line.length > 0), lines.join("\n"));
+    await backend.down();
+  });
+
+  Deno.test(`${name}: upgrade restarts every node and ends with all ready`, async () => {
+    await using subject = await make(readManifest({ name: "conformance", validators: 3 }));
+    const { backend } = subject;
+    await backend.up(NEVER);
+    await backend.fault(faultOf("upgrade"), NEVER);
+    assertEquals((await backend.status()).ready, true);
+    assertEquals(await backend.down(), 3);
+  });
+}
