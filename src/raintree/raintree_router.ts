@@ -1,5 +1,6 @@
 import { asError, P2pError, ProtocolError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
 import { TextMemo } from "../codec/text_memo.ts";
 import { type Address, addressToBytes } from "../identity/address.ts";
 import type { Channel } from "../router/channel.ts";
@@ -8,7 +9,6 @@ import type { Duty } from "./control_message.ts";
 import { CopyCounter } from "./copy_counter.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { decodeEnvelope, type PocketEnvelope } from "./envelope.ts";
-import type { LayerOptions } from "./layer_options.ts";
 import {
   decodeRainTreeMessage,
   encodeRainTreeMessage,
@@ -17,7 +17,8 @@ import {
 } from "./message.ts";
 import type { ReceiptKind, ReceiptOutcome } from "./receipts.ts";
 import type { RecentMessage } from "./recent_messages.ts";
-import { Reliability, type ReliabilityOptions } from "./reliability.ts";
+import type { RainTreeRouterOptions } from "./raintree_router_options.ts";
+import { Reliability } from "./reliability.ts";
 import { Repeats } from "./repeats.ts";
 import type { Ring } from "./ring.ts";
 import { Spread } from "./spread.ts";
@@ -26,40 +27,11 @@ import { classicOffsets, exactOffsets, maxLevels, type TreeMode } from "./tree.t
 /** What a nonce is marked with whose payload came by repair; 1 marks those that came at all. */
 const REPAIRED = 2;
 
-/** Options of a {@link RainTreeRouter}. */
-export interface RainTreeRouterOptions {
-  /** This node. */
-  self: Address;
-  /** The staked peers to begin with; this node need not be among them. */
-  ring: Ring;
-  /** What carries the messages. */
-  channel: Channel<Uint8Array>;
-  /** Whether a peer knows only Pocket V1, and so no segments. @default {nobody does} */
-  isV1?: (peer: Address) => boolean;
-  /** How broadcasts of this node spread. Messages of either kind are passed on as they came. @default {"exact"} */
-  mode?: TreeMode;
-  /** Largest payload accepted, bytes. @default {4194304} */
-  dataBytesMax?: number;
-  /** What was received, shared with whoever receives payloads on other ways too: the marks are theirs, the values say how many peers RainTree has answered for. */
-  nonces: NonceDeduper;
-  /** Second copies of how many classic broadcasts are counted. @default {100000} */
-  maxNonces?: number;
-  /** A payload arrived, perhaps again. Returns whether it was new. */
-  onPayload(envelope: PocketEnvelope, from: Address): boolean;
-  /** A peer sent what is not a valid message. */
-  onMisbehaviour(from: Address, error: Error): void;
-  /** A message could not be handed to a target. */
-  onUnsent(to: Address, error: Error): void;
-  /** What stands on the bare tree; absent, a message that is lost stays lost. */
-  layers?: RainTreeLayers;
-  /** Who wants to know the way of each message. @default {nobody, at the price of a comparison} */
-  trace?: BroadcastTrace;
-}
-
-/** What the layers of a {@link RainTreeRouter} need beside it. */
-export type RainTreeLayers =
-  & LayerOptions
-  & Pick<ReliabilityOptions, "clock" | "random" | "control" | "connected" | "onSilence" | "network" | "key">;
+/**
+ * Broadcasts of peers that are not staked here, as those are not who have joined at a height still to come: so many are passed on. A key costs nothing, and
+ * what is passed on goes to everybody.
+ */
+const STRANGERS = { burst: 512, perSecond: 64 };
 
 /** What a router did so far; plain numbers, read when scraped. */
 export interface RainTreeStats {
@@ -94,6 +66,7 @@ export class RainTreeRouter {
   readonly #nonces: NonceDeduper;
   readonly #copies: CopyCounter;
   readonly #repeats: Repeats;
+  readonly #strangers: TokenBucket | undefined;
   readonly #spread: Spread;
   readonly #trace: BroadcastTrace | undefined;
   readonly #random: Random | undefined;
@@ -125,6 +98,7 @@ export class RainTreeRouter {
     this.#spread = new Spread({ self, channel, isV1, onUnsent, trace, reliability: () => this.reliability });
     this.#random = layers?.random;
     this.#redundancy = layers?.redundancy ?? 0;
+    this.#strangers = layers === undefined ? undefined : new TokenBucket(layers.clock, STRANGERS);
     this.reliability = layers === undefined ? undefined : new Reliability({
       ...layers,
       self,
@@ -233,10 +207,13 @@ export class RainTreeRouter {
     this.reliability?.heard(from);
     let head: RainTreeMessage;
     let envelope: PocketEnvelope;
+    let sender: number;
     try {
       head = decodeRainTreeMessage(bytes, { dataBytesMax: this.#dataBytesMax });
       envelope = decodeEnvelope(head.data, this.#typeUrls);
-      if (head.until !== undefined) this.#serveSegment(envelope.nonce, head.until, head, from);
+      sender = this.#ring.indexOf(from);
+      if (sender < 0 && this.#isTooMuch(head)) head = { level: 0, data: head.data };
+      if (head.until !== undefined) this.#serveSegment(envelope.nonce, head.until, head, from, sender);
       else if (head.level > 0) this.#serveLevel(envelope.nonce, head.level, head.data);
     } catch (caught) {
       this.#counts.rejected++;
@@ -304,10 +281,16 @@ export class RainTreeRouter {
     return this.#mode === "exact" ? exactOffsets(this.#ring.size) : classicOffsets(this.#ring.size);
   }
 
-  #serveSegment(nonce: bigint, until: Uint8Array, head: RainTreeMessage, from: Address, isDuty = false): void {
+  #serveSegment(
+    nonce: bigint,
+    until: Uint8Array,
+    head: RainTreeMessage,
+    from: Address,
+    sender: number,
+    isDuty = false,
+  ): void {
     if (this.#index < 0) return;
     const ring = this.#ring;
-    const sender = ring.indexOf(from);
     const size = ring.segmentSize(this.#index, until);
     // Nobody hands over what holds himself: that would go round. The whole ring is such a segment.
     if (sender >= 0 && size > ring.indexAt(sender - this.#index, 0)) {
@@ -331,7 +314,8 @@ export class RainTreeRouter {
 
   /** A segment is handed over without the payload, which is here already or is asked for. Nobody answers for a broadcast that is forgotten. */
   #takeDuty(from: Address, { nonce, until, seq, receiptMs, signed }: Duty): void {
-    if (this.#closed || this.#index < 0 || !this.#ring.has(from)) return;
+    const sender = this.#ring.indexOf(from);
+    if (this.#closed || this.#index < 0 || sender < 0) return;
     const message = this.reliability!.recent.get(nonce);
     if (this.#nonces.has(nonce)) this.#repeats.add(from, nonce);
     if (message === undefined) {
@@ -339,12 +323,18 @@ export class RainTreeRouter {
       return;
     }
     try {
-      this.#serveSegment(nonce, until, { level: 0, until, receiptMs, signed, data: message.data }, from, true);
+      this.#serveSegment(nonce, until, { level: 0, until, receiptMs, signed, data: message.data }, from, sender, true);
     } catch (caught) {
       this.#counts.rejected++;
       return this.#options.onMisbehaviour(from, asError(caught));
     }
     this.reliability!.acknowledge(from, seq);
+  }
+
+  /** Whether a message of a peer that is not staked here is for this node alone, as strangers have had enough passed on. */
+  #isTooMuch({ level, until, copy = false }: RainTreeMessage): boolean {
+    const isBroadcast = level > 0 || until !== undefined || copy;
+    return isBroadcast && this.#index >= 0 && this.#strangers?.take() === false;
   }
 
   /** Takes the question down whether the segment got the message; also if it is served already, as for another parent. */

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Duty } from "../../src/raintree/control_message.ts";
+import { encodeRainTreeMessage } from "../../src/raintree/message.ts";
 import { payload, ReliableNetwork } from "./reliable_network.ts";
 
 /** All positions but some. */
@@ -295,5 +296,26 @@ Deno.test("Reliability probes nobody who has left the ring", async () => {
   await clock.advance(60_000);
   assertEquals(network.sent.filter(({ to }) => to === 3), []);
   assert(network.sent.some(({ control }) => control?.probe));
+  assertEquals(await network.close(), 0);
+});
+
+Deno.test("Reliability passes on what few strangers send, as they may be staked soon, and not what many do", async () => {
+  const network = new ReliableNetwork(27, { routers: [9], repair: false, adjustLimit: 0, failureDetector: false });
+  const { clock } = network;
+  // Position -1 is a peer outside of the ring.
+  const play = (nonce: bigint) =>
+    network.router(9).receive(
+      encodeRainTreeMessage({ level: 0, seq: 1, until: network.ring.bytesAt(12), data: payload(nonce) }),
+      "ff".repeat(20),
+    );
+  for (let nonce = 1n; nonce <= 600n; nonce++) play(nonce);
+  assertEquals(network.payloads(9).length, 512 * 2);
+  assertEquals([network.got.get(9)!.length, network.router(9).reliability!.recent.size], [600, 512]);
+  // The staked are served as before, and strangers again a little later.
+  network.play(0, 9, { data: payload(1000n), until: network.ring.bytesAt(12) });
+  await clock.advance(1000);
+  for (let nonce = 2001n; nonce <= 2100n; nonce++) play(nonce);
+  assertEquals(network.payloads(9).length, (512 + 1 + 64) * 2);
+  assertEquals(network.blamed, []);
   assertEquals(await network.close(), 0);
 });
