@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
 import type { Address } from "../identity/address.ts";
 import type { NodeKey } from "../identity/node_key.ts";
 import type { Receipt } from "./control_message.ts";
@@ -63,6 +64,12 @@ export interface ReceiptsOptions {
   signedRingMax?: number;
 }
 
+/** Signatures for one parent. Each takes some 20 µs and more bytes than the question for it, which may be invented; without one this node counts as missing. */
+const SIGNATURES = { burst: 256, perSecond: 64 };
+
+/** Parents whose signatures are counted; of more, the one that began the longest ago begins anew. */
+const SIGNERS_MAX = 256;
+
 /** Where the round trip is not known. */
 const ROUND_TRIP_MS = 100;
 
@@ -106,6 +113,7 @@ export class Receipts {
   readonly #duties = new Map<bigint, OpenReceipt>();
   readonly #onDone = new Map<bigint, (outcome: ReceiptOutcome) => void>();
   readonly #signatures: SignatureQueue;
+  readonly #allowances = new Map<Address, TokenBucket>();
   #cancel: Cancel | undefined;
   #timerAtMs = Infinity;
   #closed = false;
@@ -274,8 +282,20 @@ export class Receipts {
     if (asker.parent === undefined) return this.#finish(open, asker);
     if (this.#closed) return;
     const { key, sink } = this.#options;
-    const signs = asker.signed && key !== undefined && open.text !== undefined;
+    const signs = asker.signed && key !== undefined && open.text !== undefined && this.#maySignFor(asker.parent);
     sink.receipt(asker.parent, open.receiptFor(asker, signs ? signReceipt(key, open.text!) : undefined));
+  }
+
+  #maySignFor(parent: Address): boolean {
+    let allowance = this.#allowances.get(parent);
+    if (allowance === undefined) {
+      if (this.#allowances.size === SIGNERS_MAX) {
+        const [oldest] = this.#allowances.keys();
+        this.#allowances.delete(oldest);
+      }
+      this.#allowances.set(parent, allowance = new TokenBucket(this.#clock, SIGNATURES));
+    }
+    return allowance.take();
   }
 
   #finish(open: OpenReceipt, asker: Asker): void {

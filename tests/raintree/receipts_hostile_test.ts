@@ -69,3 +69,34 @@ Deno.test("Receipts that one peer asks for do not push out what others wait for"
   receipts.close();
   assertEquals(clock.pending, 0);
 });
+
+Deno.test("Receipts sign for one parent no more than it may ask for, and for the others as before", async () => {
+  const clock = new VirtualClock();
+  const [key, ...others] = keys(9);
+  const ring = Ring.of([key, ...others].map(({ address }) => address));
+  const index = ring.indexOf(key.address);
+  const signed = new Map<string, number>();
+  const receipts = new Receipts({
+    clock,
+    sink: { receipt: (to, { signatures }) => signed.set(to, (signed.get(to) ?? 0) + signatures.length) },
+    roundTripMs: () => 50,
+    isDead: () => false,
+    onMisbehaviour: () => {},
+    network: "test",
+    key,
+  });
+  const ask = (nonce: bigint, parent: string) => {
+    const until = ring.bytesAt(ring.indexAt(index, 1));
+    receipts.begin(nonce, { parent, budgetMs: 1000, signedPayload: new Uint8Array(9), ring, index, until });
+    receipts.served(nonce);
+  };
+  const [flooder, parent] = [ring.at(index, 3), ring.at(index, 4)];
+  for (let nonce = 1n; nonce <= 1000n; nonce++) ask(nonce, flooder);
+  ask(5000n, parent);
+  assertEquals([signed.get(flooder), signed.get(parent)], [256, 1]);
+  await clock.advance(1000);
+  for (let nonce = 2001n; nonce <= 3000n; nonce++) ask(nonce, flooder);
+  assertEquals(signed.get(flooder), 256 + 64);
+  receipts.close();
+  assertEquals(clock.pending, 0);
+});
