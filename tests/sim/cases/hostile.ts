@@ -108,6 +108,21 @@ const ATTACKS: readonly Attack[] = [
         });
     },
   },
+  {
+    name: "duties for what everybody has",
+    channel: "control",
+    count: 2_000,
+    build({ cluster, attacker: { captured } }) {
+      const nonce = lastNonce(captured[0]);
+      // Segments that grow, up to everybody but the attacker.
+      const until = (i: number) => addressToBytes(cluster.nodes[(VICTIM + 1 + i % (NODES - 1)) % NODES].key.address);
+      return (i) =>
+        encodeControlMessage({
+          ...SILENT,
+          duties: [{ nonce, until: until(i), seq: i, receiptMs: 0, signed: false }],
+        });
+    },
+  },
 ];
 
 function freshEnvelope(source: ReturnType<typeof seededRandom>): Uint8Array {
