@@ -103,7 +103,7 @@ export const CONFIG_FIELDS: { readonly [Name in keyof P2PConfig]: ConfigField<P2
   },
   recent_bytes: {
     kind: integer(0, 2 ** 31),
-    fallback: 8 * 1024 * 1024,
+    fallback: 4 * 1024 * 1024,
     doc: "Bytes of recent broadcasts kept for who lacks them",
   },
   recent_ms: duration(MINUTE_MS, 0, HOUR_MS, "for which recent broadcasts are kept"),

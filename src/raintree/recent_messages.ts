@@ -18,7 +18,7 @@ export interface RecentMessage {
 export interface RecentMessagesOptions {
   /** Time. */
   clock: Clock;
-  /** How much is kept, bytes; each message counts for 64 more than it has. The memory behind it is up to a quarter larger. @default {8388608} */
+  /** How much is kept, bytes; each message counts for 64 more than it has. The memory behind it is up to a quarter larger. @default {4194304} */
   bytesMax?: number;
   /** How long it is kept, milliseconds. @default {60000} */
   ageMsMax?: number;
@@ -86,7 +86,7 @@ export class RecentMessages {
 
   /** Empty. */
   constructor(options: RecentMessagesOptions) {
-    const { clock, bytesMax = 8 * 1024 * 1024, ageMsMax = 60_000, nonces = new NonceDeduper() } = options;
+    const { clock, bytesMax = 4 * 1024 * 1024, ageMsMax = 60_000, nonces = new NonceDeduper() } = options;
     this.#clock = clock;
     this.#bytesMax = bytesMax;
     this.#ageMsMax = ageMsMax;

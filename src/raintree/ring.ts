@@ -30,6 +30,7 @@ export class Ring implements Iterable<Address> {
   readonly height: number;
   readonly #addresses: readonly Address[];
   readonly #packed: Uint8Array;
+  readonly #views: Uint8Array[] = [];
 
   private constructor(addresses: readonly Address[], packed: Uint8Array, height: number) {
     this.#addresses = addresses;
@@ -86,9 +87,20 @@ export class Ring implements Iterable<Address> {
     return (((index + offset) % size) + size) % size;
   }
 
-  /** The 20 bytes of the address at `index`: a view of the ring's memory, not to be written to. */
+  /** The 20 bytes of the address at `index`: a view of the ring's memory, not to be written to; made once for each address that is asked for. */
   bytesAt(index: number): Uint8Array {
-    return this.#packed.subarray(index * ADDRESS_BYTES, (index + 1) * ADDRESS_BYTES);
+    return this.#views[index] ??= this.#packed.subarray(index * ADDRESS_BYTES, (index + 1) * ADDRESS_BYTES);
+  }
+
+  /** `bytes` (20), as this ring's own view where the address is in it: what is kept then keeps nothing else alive. Otherwise a copy. */
+  own(bytes: Uint8Array): Uint8Array {
+    const index = this.#lowerBoundOfBytes(bytes);
+    if (index === this.#addresses.length) return new Uint8Array(bytes);
+    const start = index * ADDRESS_BYTES;
+    for (let i = 0; i < ADDRESS_BYTES; i++) {
+      if (this.#packed[start + i] !== bytes[i]) return new Uint8Array(bytes);
+    }
+    return this.bytesAt(index);
   }
 
   /**

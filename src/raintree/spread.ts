@@ -81,6 +81,8 @@ export class Spread {
     this.#data = message.data;
     this.#confirm = confirm;
     this.#bare = bare;
+    // Hand-overs are remembered until they are acknowledged: a view would keep alive what the network read.
+    until = ring.own(until);
     if (served > 1) return this.#handOver(ring.indexAt(index, served), until);
     const { offsets, sizes } = this.#patternOf(ring);
     if (sizes.has(ring.segmentSize(index, until))) visitHandovers(ring, index, until, this.#handOver);
