@@ -15,6 +15,7 @@ const commands: Record<string, Load> = {
   node: () => import("./node_command.ts"),
   tree: () => import("./tree_command.ts"),
   sim: () => import("./sim_command.ts"),
+  localnet: () => import("./localnet_command.ts"),
   keys: () => import("./keys_command.ts"),
 };
 

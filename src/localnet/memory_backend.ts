@@ -32,6 +32,11 @@ export interface MemoryBackendOptions {
 /** The most that a link may lose. */
 const LOSS_MAX = 0.5;
 
+/** What this back end can do. */
+export const MEMORY_FAULTS: ReadonlySet<FaultKind> = new Set(
+  ["kill", "stop", "cont", "restart", "partition", "heal", "upgrade"] as const,
+);
+
 /** Lines kept of what a node tells; the oldest goes first. */
 const LINES_MAX = 1_000;
 
@@ -54,9 +59,7 @@ interface MemoryNode {
  */
 export class MemoryBackend implements Backend {
   readonly name = "memory";
-  readonly faults: ReadonlySet<FaultKind> = new Set(
-    ["kill", "stop", "cont", "restart", "partition", "heal", "upgrade"] as const,
-  );
+  readonly faults: ReadonlySet<FaultKind> = MEMORY_FAULTS;
   readonly #manifest: Manifest;
   readonly #clock: Clock;
   readonly #token: string;

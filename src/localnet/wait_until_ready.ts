@@ -12,17 +12,20 @@ export async function waitUntilReady(
   options: { withinMs: number; clock: Clock; signal: AbortSignal },
 ): Promise<void> {
   const { withinMs, clock, signal } = options;
+  const startMs = clock.now();
   using limit = deadline(clock, withinMs, "Becoming ready", signal);
   for (;;) {
     const { ready, nodes } = await status();
-    if (ready) return;
+    const late = clock.now() - startMs > withinMs;
+    if (ready && !late) return;
     await check();
     signal.throwIfAborted();
-    if (limit.signal.aborted) {
-      const late = nodes.filter((node) => !node.ready).map(({ name, height, peers }) =>
+    if (late) {
+      const unready = nodes.filter((node) => !node.ready).map(({ name, height, peers }) =>
         height === null ? `${name} does not answer` : `${name} has ${peers} peers`
       );
-      throw new P2pError("localnet_late", `Not all nodes are ready after ${withinMs} ms: ${late.join(", ")}`, {
+      const who = unready.length === 0 ? "they are now" : unready.join(", ");
+      throw new P2pError("localnet_late", `Not all nodes are ready after ${withinMs} ms: ${who}`, {
         hint: "`localnet logs` shows what they say; readyWithinMs gives them more time",
       });
     }

@@ -1,0 +1,135 @@
+import type { Backend } from "../localnet/backend.ts";
+import type { BackendName, Fault, FaultKind, Manifest } from "../localnet/manifest.ts";
+import type { Command } from "./command.ts";
+import { ExitCode } from "./exit_codes.ts";
+import { type Flag, type ParsedFlags, parseFlags, parseInteger, UsageError } from "./flags.ts";
+import type { Io } from "./io.ts";
+
+const BACKENDS: readonly BackendName[] = ["process", "memory", "kubernetes"];
+
+const flags: readonly Flag[] = [
+  { name: "backend", value: "process|memory", summary: "Where it runs (default process; kubernetes comes next)" },
+  { name: "file", short: "f", value: "FILE", summary: "The manifest (default localnet.yaml, or nine validators)" },
+  { name: "state", value: "DIR", summary: "Keys, genesis, logs, process numbers (default .localnet/NAME)" },
+  { name: "lines", value: "N", summary: "logs: lines of each node (default 20)" },
+  { name: "json", summary: "Print one JSON object" },
+];
+
+/** The verbs, by what they take behind them at most. */
+const VERBS: Readonly<Record<string, number>> = {
+  up: 0,
+  status: 0,
+  assert: 4,
+  fault: 1001,
+  logs: 1000,
+  down: 0,
+  host: 0,
+};
+
+/** A verb at work. */
+interface Run {
+  readonly manifest: Manifest;
+  readonly backend: Backend;
+  /** What stands behind the verb. */
+  readonly words: readonly string[];
+  readonly parsed: ParsedFlags;
+  readonly io: Io;
+}
+
+/** `localnet`: a test network from a manifest. */
+export const command: Command = {
+  name: "localnet",
+  summary: "Start a test network from a manifest, break it, and assert what holds of it",
+  help: {
+    usage: "localnet up|status|assert|fault|logs|down [flags]",
+    description: "up      starts what does not run yet; ends when every node is ready. The network goes on\n" +
+      "status  how every node is; 0 when all are ready\n" +
+      "assert  what the manifest asserts, or the named ones; 0 when all holds\n" +
+      "fault   kill|stop|cont|restart NODE..., partition A,B C..., heal, upgrade, or timeline: all of the manifest\n" +
+      "logs    the last lines of every node, or of the named ones\n" +
+      "down    ends every node and removes the state; also after a crash, also where nothing runs",
+    flags,
+    examples: [
+      ["localnet up", "nine validators, each a process"],
+      ["localnet up --backend memory -f examples/localnet/minimal.yaml", "four, all in one process"],
+      ["localnet assert --json", "what holds, as JSON"],
+      ["localnet fault kill validator-3", "kill -9"],
+      ["localnet down", "nothing is left"],
+    ],
+  },
+  async run(args: string[], io: Io): Promise<number> {
+    const parsed = parseFlags(args, flags, 1002);
+    const [verb, ...words] = parsed.positional;
+    if (verb === undefined || !Object.hasOwn(VERBS, verb)) {
+      const verbs = Object.keys(VERBS).filter((each) => each !== "host").join(", ");
+      throw new UsageError(`"localnet" takes one of ${verbs}${verb === undefined ? "" : `, not "${verb}"`}`);
+    }
+    if (words.length > VERBS[verb]) throw new UsageError(`Unexpected argument "${words[VERBS[verb]]}"`);
+    if (verb === "host") return await host(parsed, io);
+    const name = parsed.choice("backend", BACKENDS) ?? "process";
+    if (name === "kubernetes") {
+      throw new UsageError('Back end "kubernetes" comes next: so far there are process and memory');
+    }
+    const manifest = await manifestOf(parsed.value("file"));
+    const folder = absolute(parsed.value("state") ?? `.localnet/${manifest.name}`);
+    const backend = await backendOf(name, manifest, folder);
+    const { localnetVerbs } = await import("./localnet_verbs.ts");
+    return await localnetVerbs[verb as keyof typeof localnetVerbs]({ manifest, backend, words, parsed, io });
+  },
+};
+
+export type { Run as LocalnetRun };
+
+async function manifestOf(file: string | undefined): Promise<Manifest> {
+  const { loadManifest, readManifest } = await import("../localnet/load_manifest.ts");
+  if (file !== undefined) return await loadManifest(file);
+  try {
+    await Deno.stat("localnet.yaml");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return readManifest({});
+    throw error;
+  }
+  return await loadManifest("localnet.yaml");
+}
+
+async function backendOf(name: "process" | "memory", manifest: Manifest, folder: string): Promise<Backend> {
+  if (name === "process") {
+    const { ProcessBackend } = await import("../localnet/process_backend.ts");
+    return new ProcessBackend(manifest, { folder });
+  }
+  const { HostedMemory } = await import("../localnet/hosted_memory.ts");
+  return new HostedMemory(manifest, { folder });
+}
+
+/** The process in which the memory back end lives; `up` starts it. */
+async function host(parsed: ParsedFlags, io: Io): Promise<number> {
+  const folder = parsed.value("state");
+  if (folder === undefined) throw new UsageError('"localnet host" is started by "localnet up --backend memory"');
+  const [{ runMemoryHost }, { logTo }] = await Promise.all([
+    import("../localnet/memory_host.ts"),
+    import("./logs.ts"),
+  ]);
+  using _logs = logTo(io, "warning");
+  await runMemoryHost(folder, io.signal);
+  return ExitCode.ok;
+}
+
+function absolute(path: string): string {
+  const full = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+  return full.replace(/\/+$/, "");
+}
+
+/** What stands behind `fault`. @throws {UsageError} */
+export function faultOf([kind, ...words]: readonly string[], kinds: readonly FaultKind[]): Fault {
+  if (!(kinds as readonly (string | undefined)[]).includes(kind)) {
+    throw new UsageError(`"localnet fault" takes one of ${kinds.join(", ")}, timeline${kind ? `, not "${kind}"` : ""}`);
+  }
+  const fault = kind as FaultKind;
+  if (fault === "partition") {
+    return { fault, nodes: [], groups: words.map((word) => word.split(",")), validators: 0 };
+  }
+  if (fault === "scale") {
+    return { fault, nodes: [], groups: [], validators: parseInteger("scale", words[0] ?? "", 1, 1_000) };
+  }
+  return { fault, nodes: words, groups: [], validators: 0 };
+}

@@ -1,0 +1,132 @@
+import { sleep, systemClock } from "../base/clock.ts";
+import type { NetworkStatus } from "../localnet/backend.ts";
+import type { AssertionReport } from "../localnet/assertion.ts";
+import type { AssertionName } from "../localnet/manifest.ts";
+import { ASSERTION_NAMES, FAULT_KINDS } from "../localnet/manifest_shape.ts";
+import { runAssertions } from "../localnet/run_assertions.ts";
+import { ExitCode } from "./exit_codes.ts";
+import { UsageError } from "./flags.ts";
+import type { Io } from "./io.ts";
+import { faultOf, type LocalnetRun } from "./localnet_command.ts";
+import { counted, palette, Progress, table } from "./terminal.ts";
+
+/** What `localnet` does, by verb. Each resolves to the exit code, 0 only when it did what it says. */
+export const localnetVerbs: Readonly<
+  Record<"up" | "status" | "assert" | "fault" | "logs" | "down", (run: LocalnetRun) => Promise<number>>
+> = {
+  async up({ backend, manifest, parsed, io }) {
+    const startMs = systemClock.now();
+    {
+      using progress = new Progress(io, { clock: systemClock });
+      progress.update(`starting ${counted(manifest.validators.length, "validator")}`);
+      await backend.up(io.signal);
+    }
+    const status = await backend.status();
+    if (parsed.has("json")) printJson(status, io);
+    else {
+      printStatus(status, io);
+      const seconds = ((systemClock.now() - startMs) / 1000).toFixed(2);
+      io.stdout(`${counted(status.nodes.length, "validator")} ready after ${seconds} s\n`);
+    }
+    return status.ready ? ExitCode.ok : ExitCode.failed;
+  },
+
+  async status({ backend, parsed, io }) {
+    const status = await backend.status();
+    if (parsed.has("json")) printJson(status, io);
+    else if (status.nodes.length === 0) io.stdout(`Network ${status.name} is not up\n`);
+    else printStatus(status, io);
+    return status.ready ? ExitCode.ok : ExitCode.failed;
+  },
+
+  async assert({ backend, manifest, words, parsed, io }) {
+    for (const word of words) {
+      if ((ASSERTION_NAMES as readonly string[]).includes(word)) continue;
+      throw new UsageError(`There is no assertion "${word}", there are ${ASSERTION_NAMES.join(", ")}`);
+    }
+    const names = words.length > 0 ? words as AssertionName[] : manifest.assertions;
+    let report: AssertionReport;
+    {
+      using progress = new Progress(io, { clock: systemClock });
+      const onBegin = (name: AssertionName) => progress.update(`asserting ${name}`);
+      report = await runAssertions(backend, manifest, { signal: io.signal, names, onBegin });
+    }
+    if (parsed.has("json")) printJson(report, io);
+    else printReport(report, io);
+    return report.ok ? ExitCode.ok : ExitCode.failed;
+  },
+
+  async fault({ backend, manifest, words, parsed, io }) {
+    const faults = words[0] === "timeline" ? manifest.faults : [{ ...faultOf(words, FAULT_KINDS), atMs: 0 }];
+    if (faults.length === 0) throw new UsageError("The manifest has no faults");
+    if (words[0] === "timeline" && words.length > 1) throw new UsageError(`Unexpected argument "${words[1]}"`);
+    const startMs = systemClock.now();
+    const done = [];
+    for (const { atMs, ...fault } of faults) {
+      await sleep(systemClock, Math.max(0, startMs + atMs - systemClock.now()), io.signal);
+      await backend.fault(fault, io.signal);
+      done.push({ atMs: Math.round(systemClock.now() - startMs), ...fault });
+      const to = [...fault.nodes, ...fault.groups.map((group) => group.join(","))].join(" ");
+      if (!parsed.has("json")) io.stdout(`${fault.fault}${to === "" ? "" : ` ${to}`}\n`);
+    }
+    if (parsed.has("json")) printJson({ faults: done }, io);
+    return ExitCode.ok;
+  },
+
+  async logs({ backend, manifest, words, parsed, io }) {
+    const names = words.length > 0 ? words : manifest.validators.map(({ name }) => name);
+    const lines = parsed.integer("lines", 1, 100_000) ?? 20;
+    const nodes = await Promise.all(names.map(async (name) => ({ name, lines: await backend.logs(name, lines) })));
+    if (parsed.has("json")) printJson({ nodes }, io);
+    else {
+      const { cyan } = palette(io);
+      for (const { name, lines } of nodes) for (const line of lines) io.stdout(`${cyan(name)}  ${line}\n`);
+    }
+    return ExitCode.ok;
+  },
+
+  async down({ backend, manifest, parsed, io }) {
+    const ended = await backend.down();
+    const { name } = manifest;
+    if (parsed.has("json")) printJson({ name, backend: backend.name, ended }, io);
+    else io.stdout(ended === 0 ? `Network ${name} was not up\n` : `${counted(ended, "validator")} ended\n`);
+    return ExitCode.ok;
+  },
+};
+
+function printJson(value: unknown, io: Io): void {
+  io.stdout(`${JSON.stringify(value)}\n`);
+}
+
+function printStatus({ nodes }: NetworkStatus, io: Io): void {
+  const { green, red } = palette(io);
+  const columns = [
+    { title: "node" },
+    { title: "address" },
+    { title: "ready" },
+    { title: "height", align: "right" as const },
+    { title: "peers", align: "right" as const },
+  ];
+  const rows = nodes.map(({ name, address, ready, height, peers }) => {
+    return [name, address, ready ? green("yes") : red("no"), height ?? "-", peers];
+  });
+  io.stdout(table(columns, rows));
+}
+
+function printReport({ ok, assertions }: AssertionReport, io: Io): void {
+  const { green, red } = palette(io);
+  const columns = [
+    { title: "assertion" },
+    { title: "holds" },
+    { title: "ms", align: "right" as const },
+    { title: "what was seen" },
+  ];
+  const rows = assertions.map(({ name, ok, elapsedMs, detail }) => {
+    return [name, ok ? green("yes") : red("no"), elapsedMs, detail.replaceAll("\n", " ")];
+  });
+  io.stdout(table(columns, rows));
+  const tree = assertions.find(({ name }) => name === "broadcast-any")?.evidence.tree;
+  if (Array.isArray(tree)) io.stdout(`\n${tree.join("\n")}\n`);
+  const held = assertions.filter((each) => each.ok).length;
+  io.stdout(`\n${ok ? green("ok") : red("failed")}: ${held} of ${counted(assertions.length, "assertion")} hold\n`);
+}

@@ -1,0 +1,68 @@
+import { type Clock, systemClock } from "../base/clock.ts";
+import { asError, P2pError } from "../base/errors.ts";
+import { type Random, systemRandom } from "../base/random.ts";
+import { AdminClient } from "./admin_client.ts";
+import type { Assertion, AssertionReport, AssertionResult } from "./assertion.ts";
+import type { Backend } from "./backend.ts";
+import { broadcastAnyAssertion } from "./broadcast_any_assertion.ts";
+import { broadcastEachAssertion } from "./broadcast_each_assertion.ts";
+import type { AssertionName, Manifest } from "./manifest.ts";
+import { readyAssertion } from "./ready_assertion.ts";
+import { requestsAssertion } from "./requests_assertion.ts";
+
+/** Options of {@link runAssertions}. */
+export interface RunAssertionsOptions {
+  /** Gives up. */
+  signal: AbortSignal;
+  /** Which. @default {those of the manifest} */
+  names?: readonly AssertionName[];
+  /** Called when one begins. @default {nobody is told} */
+  onBegin?: (name: AssertionName) => void;
+  /** Time. @default {systemClock} */
+  clock?: Clock;
+  /** Who is chosen. @default {systemRandom} */
+  random?: Random;
+}
+
+const ASSERTIONS: Readonly<Record<AssertionName, Assertion>> = {
+  "ready": readyAssertion,
+  "broadcast-each": broadcastEachAssertion,
+  "broadcast-any": broadcastAnyAssertion,
+  "requests": requestsAssertion,
+};
+
+/** How long one answer of a node may take, milliseconds: 4 MiB there and back, on a machine that does other things. */
+const ANSWER_MS = 30_000;
+
+/**
+ * Makes the assertions of a network that is up, one after the other. One that throws, because a node did not answer, has failed.
+ *
+ * @throws {P2pError} `localnet_down`; the signal's reason.
+ */
+export async function runAssertions(
+  backend: Backend,
+  manifest: Manifest,
+  options: RunAssertionsOptions,
+): Promise<AssertionReport> {
+  const { signal, names = manifest.assertions, onBegin = () => {}, clock = systemClock, random = systemRandom } =
+    options;
+  const access = await backend.access();
+  if (access === undefined || access.nodes.length === 0) {
+    throw new P2pError("localnet_down", `Network ${manifest.name} is not up`, { hint: "Run `localnet up`" });
+  }
+  const { token } = access;
+  const clients = access.nodes.map((node) => new AdminClient(node, { token, clock, timeoutMs: ANSWER_MS }));
+  const assertions: AssertionResult[] = [];
+  for (const name of names) {
+    signal.throwIfAborted();
+    onBegin(name);
+    const startMs = clock.now();
+    const outcome = await ASSERTIONS[name]({ manifest, clients, clock, random, signal }).catch((caught) => {
+      signal.throwIfAborted();
+      const { message } = asError(caught);
+      return { ok: false, detail: message, evidence: { error: message } };
+    });
+    assertions.push({ name, ...outcome, elapsedMs: Math.round(clock.now() - startMs) });
+  }
+  return { ok: assertions.length > 0 && assertions.every(({ ok }) => ok), assertions };
+}
