@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { seededRandom } from "../../src/base/random.ts";
 import type { Address } from "../../src/identity/address.ts";
 import { Igyw } from "../../src/raintree/igyw.ts";
 import { RecentMessages } from "../../src/raintree/recent_messages.ts";
