@@ -72,6 +72,9 @@ export const RECEIPT_SIGNATURE_BYTES = 96;
 /** Entries of one list of a {@link ControlMessage} or a {@link Receipt}: more are refused. */
 export const CONTROL_ENTRIES_MAX = 8192;
 
+/** Messages that the runs of one {@link ControlMessage} acknowledge: more were never sent, and looking for them would take long. */
+const ACKED_MAX = 2 ** 20;
+
 const NONCE_BYTES = 8;
 const RANGE_BYTES = 2 * ADDRESS_BYTES;
 const UINT32_MAX = 0xffffffff;
@@ -121,7 +124,7 @@ export function encodeControlMessage(message: ControlMessage): Uint8Array {
  * Reads a message; nothing in it is a view of `bytes`. Unknown fields are ignored; lists that come in parts are joined.
  *
  * @throws {ProtocolError} `control_malformed` (a list that does not divide into entries, a nonce 0, an acknowledgement of nothing or beyond a
- * uint32), `control_too_many` (over 8,192 entries of a kind), or an error of `ProtoReader` or `readVarint`.
+ * uint32, of over 2^20 messages in all), `control_too_many` (over 8,192 entries of a kind), or an error of `ProtoReader` or `readVarint`.
  */
 export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   const acks: AckRun[] = [];
@@ -145,6 +148,9 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
     else if (field === 8) alive = reader.bool();
     else if (field === 9) readDuty(reader.bytes(), duties);
   }
+  let acked = 0;
+  for (const { count } of acks) acked += count;
+  if (acked > ACKED_MAX) throw malformed(`acknowledgements of ${acked} messages, the most is ${ACKED_MAX}`);
   return { acks, offers, asks, wants, denials, receipts, duties, probe, alive };
 }
 

@@ -228,6 +228,7 @@ export class RainTreeRouter {
       if (this.reliability !== undefined) this.#got(envelope.nonce, head, from);
     } else {
       this.#counts.redundant++;
+      if (head.copy) this.reliability?.late(from);
       this.#repeats.add(from, envelope.nonce);
     }
   }

@@ -1,12 +1,12 @@
 import type { Clock } from "../base/clock.ts";
 import { PatientClock } from "../base/patient_clock.ts";
-import { asError, asP2pError, type P2pError, ProtocolError } from "../base/errors.ts";
+import { asError, asP2pError, type P2pError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
 import type { Channel } from "../router/channel.ts";
 import { AckLedger, type Handover } from "./ack_ledger.ts";
 import { BareDuties } from "./bare_duties.ts";
-import { type AckRun, type ControlMessage, decodeControlMessage, type Duty } from "./control_message.ts";
+import { type ControlMessage, decodeControlMessage, type Duty } from "./control_message.ts";
 import { type ControlCounts, ControlOutbox } from "./control_outbox.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { FailureDetector, type PeerState } from "./failure_detector.ts";
@@ -66,9 +66,6 @@ export interface ReliabilityStats extends ControlCounts {
   /** Control messages received. */
   controlReads: number;
 }
-
-/** Acknowledgements in one message: more are invented, and looking for them would take long. */
-const ACKED_MAX = 2 ** 20;
 
 /** How long small messages wait for company, milliseconds. */
 const FLUSH_MS = 20;
@@ -138,7 +135,6 @@ export class Reliability {
     const sink = this.#outbox;
     const { nonces, onMisbehaviour } = options;
     const has = (nonce: bigint) => nonces.has(nonce);
-    const deliver = (to: Address, message: RecentMessage) => this.#deliver(to, message);
     if (repair) {
       this.#repair = new Repair({
         clock: patient,
@@ -150,15 +146,24 @@ export class Reliability {
         has,
         isDead,
         connected,
-        deliver,
+        deliver: this.#deliver,
         onMisbehaviour,
       });
     }
     if (igyw) {
-      this.#igyw = new Igyw({ clock: patient, self, ring, sink, recent: this.#recent, has, isDead, deliver });
+      this.#igyw = new Igyw({
+        clock: patient,
+        self,
+        ring,
+        sink,
+        recent: this.#recent,
+        has,
+        isDead,
+        deliver: this.#deliver,
+      });
     }
-    const { network, key } = options;
     this.#keeps = acks || repair || igyw;
+    const { network, key } = options;
     const roundTripMs = (peer: Address) => this.#ledger.roundTripMs(peer);
     this.#receipts = new Receipts({ clock, sink, roundTripMs, isDead, onMisbehaviour, network, key });
     control.handle((bytes, from) => this.#receive(bytes, from));
@@ -193,6 +198,11 @@ export class Reliability {
   got(message: RecentMessage, by: "tree" | "repair" | "own", from?: Address): boolean {
     const wanted = this.#repair?.got(message, by, from) ?? false;
     return (this.#igyw?.got(message) ?? false) || wanted;
+  }
+
+  /** A peer sent a copy of a broadcast that is here already. */
+  late(from: Address): void {
+    this.#repair?.late(from);
   }
 
   /** A hand-over is about to be sent: the number under which the peer is to acknowledge it, if it has to. On the hot path. */
@@ -297,7 +307,7 @@ export class Reliability {
     } catch (caught) {
       return this.#options.onMisbehaviour(from, asError(caught));
     }
-    this.#acked(from, message.acks);
+    for (const { first, count } of message.acks) this.#ledger.acked(from, first, count);
     if (message.probe) this.#outbox.alive(from);
     if (message.alive) this.#answered(from);
     if (message.offers.length > 0) this.#repair?.offered(from, message.offers);
@@ -328,22 +338,10 @@ export class Reliability {
     return true;
   }
 
-  #deliver(to: Address, message: RecentMessage): void {
+  readonly #deliver = (to: Address, message: RecentMessage): void => {
     this.#own.repaired++;
     this.#options.deliver(to, message);
-  }
-
-  #acked(from: Address, runs: readonly AckRun[]): void {
-    let acked = 0;
-    for (const { first, count } of runs) {
-      acked += count;
-      if (acked > ACKED_MAX) {
-        const error = new ProtocolError("control_too_many", `Control message acknowledges over ${ACKED_MAX} messages`);
-        return this.#options.onMisbehaviour(from, error);
-      }
-      this.#ledger.acked(from, first, count);
-    }
-  }
+  };
 
   /** For the detector. Who has left the ring is not waited for any more. */
   #probe(to: Address): void {

@@ -133,6 +133,11 @@ export class Repair {
     return asked;
   }
 
+  /** A peer sent a copy of what is here already: it may have been asked for it. */
+  late(from: Address): void {
+    this.#wanted.late(from);
+  }
+
   /** There is reason to think that others lack this broadcast. */
   contest(nonce: bigint): void {
     const message = this.#recent.get(nonce);

@@ -68,6 +68,8 @@ class Offerer {
   inFlight = 0;
   /** Times in a row that it did not send what it was asked for; many at once count as one. */
   strikes = 0;
+  /** How many of these are reported next: twice as many each time, as where far too much is on its way honest peers fail too, and must not ban each other. */
+  reportedAt = STRIKES_REPORTED;
   /** Not asked before this. */
   pausedUntilMs = -Infinity;
   progressMs = -Infinity;
@@ -153,9 +155,15 @@ export class Wanted {
     } else {
       if (lack.asked.length === 1 && lack.silences === 0) this.#measure(this.#nowMs - lack.askedMs);
       for (const peer of lack.asked) if (from === undefined || from === peer) this.#sent(peer);
+      if (from !== undefined) this.late(from);
     }
     this.#remove(lack);
     return lack.everAsked;
+  }
+
+  /** A peer sent what it had been asked for, too late: it is slow, or too much is on its way, but it does not only talk. */
+  late(from: Address): void {
+    if (this.#offerers.has(from)) this.#sent(from);
   }
 
   /** Lacks nothing any more and asks nobody. Idempotent. */
@@ -246,7 +254,8 @@ export class Wanted {
     const offerer = this.#offerer(peer);
     offerer.strikes++;
     offerer.pausedUntilMs = this.#nowMs + PAUSE_MS * 2 ** Math.min(offerer.strikes, 5);
-    if (offerer.strikes % STRIKES_REPORTED !== 0) return;
+    if (offerer.strikes < offerer.reportedAt) return;
+    offerer.reportedAt *= 2;
     const message =
       `Peer ${peer} offered broadcasts ${offerer.strikes} times in a row and did not send them when asked`;
     this.#options.onMisbehaviour(peer, new ProtocolError("repair_not_sent", message));

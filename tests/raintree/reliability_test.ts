@@ -279,7 +279,7 @@ Deno.test("Reliability does not look for invented acknowledgements for long", as
   network.broadcast(0, 1n);
   network.say(9, 0, { acks: Array.from({ length: 8192 }, () => ({ first: 2 ** 32 - 1, count: 4096 })) });
   network.say(9, 0, { acks: [{ first: 5, count: 2 ** 32 - 1 }] });
-  assertEquals(network.blamed, ["9 control_too_many", "9 control_too_many"]);
+  assertEquals(network.blamed, ["9 control_malformed", "9 control_malformed"]);
   assertEquals(await network.close(), 0);
 });
 
