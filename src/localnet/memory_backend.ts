@@ -98,7 +98,7 @@ export class MemoryBackend implements Backend {
     try {
       await allOf(this.#nodes.filter(({ module }) => module === undefined).map((node) => this.#start(node, signal)));
       const { readyWithinMs: withinMs } = this.#manifest;
-      await waitUntilReady(() => this.status(), () => Promise.resolve(), { withinMs, clock: this.#clock, signal });
+      await waitUntilReady(this, { withinMs, clock: this.#clock, signal });
     } catch (error) {
       if (fresh) await this.down();
       throw error;
@@ -239,7 +239,7 @@ export class MemoryBackend implements Backend {
   async #replace(node: MemoryNode, signal: AbortSignal): Promise<void> {
     await this.#restart(node, signal);
     const { readyWithinMs: withinMs } = this.#manifest;
-    await waitUntilReady(() => this.status(), () => Promise.resolve(), { withinMs, clock: this.#clock, signal });
+    await waitUntilReady(this, { withinMs, clock: this.#clock, signal });
   }
 
   /** In order, and then its machine goes. */

@@ -133,7 +133,8 @@ export class ProcessBackend implements Backend {
 
   async #ready(processes: readonly LocalProcess[], signal: AbortSignal): Promise<void> {
     const { readyWithinMs: withinMs } = this.#manifest;
-    await waitUntilReady(() => this.status(), () => assertRunning(processes), { withinMs, clock: this.#clock, signal });
+    const check = () => assertRunning(processes);
+    await waitUntilReady(this, { withinMs, clock: this.#clock, signal, check });
   }
 
   /** Writes everything that the nodes need; the state last of all. */
