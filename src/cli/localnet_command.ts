@@ -1,3 +1,4 @@
+import { systemClock } from "../base/clock.ts";
 import type { Backend } from "../localnet/backend.ts";
 import type { BackendName, Fault, FaultKind, Manifest } from "../localnet/manifest.ts";
 import type { Command } from "./command.ts";
@@ -8,7 +9,11 @@ import type { Io } from "./io.ts";
 const BACKENDS: readonly BackendName[] = ["process", "memory", "kubernetes"];
 
 const flags: readonly Flag[] = [
-  { name: "backend", value: "process|memory", summary: "Where it runs (default process; kubernetes comes next)" },
+  {
+    name: "backend",
+    value: "process|memory",
+    summary: "Where it runs (default: where it is up, else process; kubernetes comes next)",
+  },
   { name: "file", short: "f", value: "FILE", summary: "The manifest (default localnet.yaml, or nine validators)" },
   { name: "state", value: "DIR", summary: "Keys, genesis, logs, process numbers (default .localnet/NAME)" },
   { name: "lines", value: "N", summary: "logs: lines of each node (default 20)" },
@@ -66,13 +71,13 @@ export const command: Command = {
     }
     if (words.length > VERBS[verb]) throw new UsageError(`Unexpected argument "${words[VERBS[verb]]}"`);
     if (verb === "host") return await host(parsed, io);
-    const name = parsed.choice("backend", BACKENDS) ?? "process";
-    if (name === "kubernetes") {
+    const asked = parsed.choice("backend", BACKENDS);
+    if (asked === "kubernetes") {
       throw new UsageError('Back end "kubernetes" comes next: so far there are process and memory');
     }
     const manifest = await manifestOf(parsed.value("file"));
     const folder = absolute(parsed.value("state") ?? `.localnet/${manifest.name}`);
-    const backend = await backendOf(name, manifest, folder);
+    const backend = await backendOf(asked, manifest, folder);
     const { localnetVerbs } = await import("./localnet_verbs.ts");
     return await localnetVerbs[verb as keyof typeof localnetVerbs]({ manifest, backend, words, parsed, io });
   },
@@ -92,8 +97,21 @@ async function manifestOf(file: string | undefined): Promise<Manifest> {
   return await loadManifest("localnet.yaml");
 }
 
-async function backendOf(name: "process" | "memory", manifest: Manifest, folder: string): Promise<Backend> {
-  if (name === "process") {
+/** The back end asked for, or else that on which the network is up. @throws {UsageError} where it is up on another one */
+async function backendOf(
+  asked: "process" | "memory" | undefined,
+  manifest: Manifest,
+  folder: string,
+): Promise<Backend> {
+  const { StateFolder } = await import("../localnet/state_folder.ts");
+  const present = (await new StateFolder(folder, systemClock).read())?.backend;
+  if (asked !== undefined && present !== undefined && asked !== present) {
+    throw new UsageError(
+      `Network ${manifest.name} is up on back end ${present}, not ${asked}`,
+      "Leave --backend out, or end it first with `localnet down`",
+    );
+  }
+  if ((asked ?? present ?? "process") === "process") {
     const { ProcessBackend } = await import("../localnet/process_backend.ts");
     return new ProcessBackend(manifest, { folder });
   }

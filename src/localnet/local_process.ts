@@ -13,6 +13,9 @@ const LAUNCH = 'log=$1; pid=$2; shift 2; "$@" </dev/null >>"$log" 2>&1 & echo $!
 /** How often an end is looked for, milliseconds. */
 const LOOK_MS = 20;
 
+/** How long the system may take to end a process that is killed, milliseconds. */
+const KILL_MS = 10_000;
+
 /** Where a {@link LocalProcess} is kept. */
 export interface LocalProcessPaths {
   /** File with its number. */
@@ -85,9 +88,15 @@ export class LocalProcess {
     }
   }
 
-  /** Kills it, and waits until it is gone. */
+  /** Kills it, and waits until it is gone. @throws {P2pError} `node_unkillable` where the system does not end it within 10 s */
   async kill(): Promise<void> {
-    while (await this.signal("SIGKILL")) await sleep(this.#clock, LOOK_MS);
+    const untilMs = this.#clock.now() + KILL_MS;
+    while (await this.signal("SIGKILL")) {
+      if (this.#clock.now() > untilMs) {
+        throw new P2pError("node_unkillable", `The system does not end ${this.name}, process ${await this.running()}`);
+      }
+      await sleep(this.#clock, LOOK_MS);
+    }
   }
 
   /** Has it end in order, by force if it has not within `withinMs`. Resolves to whether it ran. */

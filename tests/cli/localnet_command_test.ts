@@ -36,6 +36,14 @@ for (const backend of ["process", "memory"]) {
       assertEquals(status.nodes.length, 4);
       assertEquals(Object.keys(status.nodes[0]), ["name", "address", "role", "ready", "height", "peers"]);
 
+      // Who does not say where it runs finds it, who is wrong is told.
+      const found = await localnet("status", "-f", EXAMPLE, "--state", kept.state, "--json");
+      assertEquals([found.code, JSON.parse(found.out).backend], [0, backend]);
+      const other = backend === "memory" ? "process" : "memory";
+      const refused = await localnet("down", "-f", EXAMPLE, "--state", kept.state, "--backend", other);
+      assertEquals(refused.code, 2);
+      assertStringIncludes(refused.err, `is up on back end ${backend}, not ${other}`);
+
       const asserted = await localnet("assert", ...json);
       const report = JSON.parse(asserted.out);
       assertEquals([asserted.code, report.ok, Object.keys(report)], [0, true, ["ok", "assertions"]]);

@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { P2pError } from "../../src/base/errors.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { seededRandom } from "../../src/base/random.ts";
+import { AdminClient } from "../../src/localnet/admin_client.ts";
 import { readManifest } from "../../src/localnet/load_manifest.ts";
 import { MemoryBackend } from "../../src/localnet/memory_backend.ts";
 import { runAssertions } from "../../src/localnet/run_assertions.ts";
 import type { Access } from "../../src/localnet/backend.ts";
-import { faultOf } from "./conformance.ts";
+import { faultOf, until } from "./conformance.ts";
 
 const signal = new AbortController().signal;
 const SEED = 20260131;
@@ -68,6 +70,42 @@ Deno.test("runAssertions() has failed when it saw nothing", async () => {
     const { ok, assertions } = await runAssertions(half, manifest, { signal });
     assertEquals([ok, assertions[0].ok], [false, false]);
     assertStringIncludes(assertions[0].detail, "1 of 2 validators");
+  } finally {
+    await backend.down();
+  }
+});
+
+Deno.test("runAssertions() fails when the messages are not those of the computed table", async () => {
+  const backend = new MemoryBackend(readManifest({ name: "other", validators: 5 }));
+  try {
+    await backend.up(signal);
+    const classic = readManifest({ name: "other", validators: 5, raintree: { mode: "classic" } });
+    const { ok, assertions } = await runAssertions(backend, classic, { signal, names: ["broadcast-each"] });
+    assertEquals([ok, assertions.length], [false, 1]);
+    assertStringIncludes(assertions[0].detail, "the table has");
+    assert((assertions[0].evidence.wrong as string[]).length >= 5);
+  } finally {
+    await backend.down();
+  }
+});
+
+Deno.test("runAssertions() fails when a node counts more than its messages tell", async () => {
+  const manifest = readManifest({ name: "talkative", validators: 9 });
+  const backend = new MemoryBackend(manifest);
+  try {
+    await backend.up(signal);
+    const { nodes, token } = (await backend.access())!;
+    // Somebody else broadcasts while the assertion looks: its messages are in the counters and not in the report.
+    const talker = new AdminClient(nodes[0], { token, clock: systemClock });
+    const report = runAssertions(backend, manifest, { signal, names: ["broadcast-each"] });
+    await until("the first broadcast of the assertion", async () => {
+      const counts = ["p2p_raintree_reads_total", "p2p_raintree_writes_total"].map((name) => talker.metric(name));
+      return (await Promise.all(counts)).some((count) => count > 0);
+    });
+    await talker.broadcast({ typeUrl: "test", value: new Uint8Array(1) });
+    const { ok, assertions } = await report;
+    assertEquals(ok, false);
+    assertStringIncludes(assertions[0].detail, "its messages tell");
   } finally {
     await backend.down();
   }
