@@ -30,6 +30,7 @@ export interface RecentMessagesOptions {
 const ENTRY_BYTES = 64;
 const FIRST_PLACES = 256;
 const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES_FIRST = 4 * 1024;
 /** Messages above this get memory of their own: at most a quarter of a chunk is left empty. */
 const PIECE_BYTES_MAX = CHUNK_BYTES / 4;
 
@@ -130,7 +131,7 @@ export class RecentMessages {
       chunk = { memory: data.slice(), messages: 0 };
     } else {
       if (this.#chunkUsed + length > this.#chunk.memory.length) {
-        this.#chunk = this.#spareChunks.pop() ?? { memory: new Uint8Array(CHUNK_BYTES), messages: 0 };
+        this.#chunk = this.#spareChunks.pop() ?? { memory: new Uint8Array(this.#chunkBytes(length)), messages: 0 };
         this.#chunkUsed = 0;
       }
       chunk = this.#chunk;
@@ -221,6 +222,11 @@ export class RecentMessages {
       if (--chunk.messages === 0) this.#spare(chunk);
     }
     if (this.size > this.#mask) this.#grow();
+  }
+
+  /** Twice the last one, up to the full size: a node that hears little keeps little. */
+  #chunkBytes(least: number): number {
+    return Math.min(CHUNK_BYTES, Math.max(CHUNK_BYTES_FIRST, 2 * this.#chunk.memory.length, least));
   }
 
   /** A chunk holds no message any more. */
