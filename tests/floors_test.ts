@@ -17,6 +17,7 @@ const FLOORS = [
   "admin",
   "sim",
   "localnet",
+  "cluster",
   "cli",
 ];
 

@@ -1,9 +1,9 @@
 import { sleep, systemClock } from "../base/clock.ts";
 import type { NetworkStatus } from "../localnet/backend.ts";
-import type { AssertionReport } from "../localnet/assertion.ts";
+import type { AssertionReport } from "../cluster/assertion.ts";
 import type { AssertionName } from "../localnet/manifest.ts";
 import { ASSERTION_NAMES, FAULT_KINDS } from "../localnet/manifest_shape.ts";
-import { runAssertions } from "../localnet/run_assertions.ts";
+import { runAssertions } from "../cluster/run_assertions.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { UsageError } from "./flags.ts";
 import type { Io } from "./io.ts";

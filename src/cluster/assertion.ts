@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { AdminClient } from "./admin_client.ts";
-import type { AssertionName, Manifest } from "./manifest.ts";
+import type { AdminClient } from "../localnet/admin_client.ts";
+import type { AssertionName, Manifest } from "../localnet/manifest.ts";
 
 /** What an assertion looks at, and what it may do. */
 export interface AssertionContext {

@@ -1,7 +1,7 @@
 import type { HopKind, HopView, MessageView } from "../admin/message_log.ts";
 import { sleep } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { AdminClient } from "./admin_client.ts";
+import type { AdminClient } from "../localnet/admin_client.ts";
 import type { AssertionContext } from "./assertion.ts";
 
 /** How long a broadcast may take to be everywhere, milliseconds. */

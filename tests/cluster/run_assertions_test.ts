@@ -5,9 +5,9 @@ import { seededRandom } from "../../src/base/random.ts";
 import { AdminClient } from "../../src/localnet/admin_client.ts";
 import { readManifest } from "../../src/localnet/load_manifest.ts";
 import { MemoryBackend } from "../../src/localnet/memory_backend.ts";
-import { runAssertions } from "../../src/localnet/run_assertions.ts";
+import { runAssertions } from "../../src/cluster/run_assertions.ts";
 import type { Access } from "../../src/localnet/backend.ts";
-import { faultOf, until } from "./conformance.ts";
+import { faultOf, until } from "../localnet/conformance.ts";
 
 const signal = new AbortController().signal;
 const SEED = 20260131;

@@ -1,6 +1,6 @@
 import { sleep } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { AdminClient } from "./admin_client.ts";
+import type { AdminClient } from "../localnet/admin_client.ts";
 import { type Assertion, type AssertionContext, outcome } from "./assertion.ts";
 
 /** What the command `node` answers with itself. */

@@ -1,12 +1,12 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
 import { type Random, systemRandom } from "../base/random.ts";
-import { AdminClient } from "./admin_client.ts";
+import { AdminClient } from "../localnet/admin_client.ts";
 import type { Assertion, AssertionReport, AssertionResult } from "./assertion.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend } from "../localnet/backend.ts";
 import { broadcastAnyAssertion } from "./broadcast_any_assertion.ts";
 import { broadcastEachAssertion } from "./broadcast_each_assertion.ts";
-import type { AssertionName, Manifest } from "./manifest.ts";
+import type { AssertionName, Manifest } from "../localnet/manifest.ts";
 import { readyAssertion } from "./ready_assertion.ts";
 import { requestsAssertion } from "./requests_assertion.ts";
 
