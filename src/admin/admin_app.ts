@@ -22,6 +22,9 @@ export interface AdminAppOptions extends SendingOptions {
 /** Peers that `/peers` lists unless it is asked for fewer. */
 const PEERS_MAX = 1_000;
 
+/** Messages that `/messages` tells at once. */
+const PAGE_MAX = 10_000;
+
 const UINT64_LIMIT = 1n << 64n;
 
 type Handler = (context: Context) => Response | Promise<Response>;
@@ -51,6 +54,10 @@ export function adminApp(options: AdminAppOptions): Hono {
       if (format === "text") return context.text(treeText(module, originator));
       if (format === "json") return context.json(treeView(module, originator));
       throw badQuery("format", format, "json or text");
+    },
+    "GET /messages": (context) => {
+      const after = wholeNumber(context, "after", 0, Number.MAX_SAFE_INTEGER, 0);
+      return context.json(messages.page(after, wholeNumber(context, "limit", 1, PAGE_MAX, PAGE_MAX)));
     },
     "GET /messages/:nonce": (context) => {
       const nonce = nonceOf(context.req.param("nonce")!);

@@ -48,6 +48,28 @@ export interface MessageView {
   readonly omitted: number;
 }
 
+/** One line of {@link MessageLogPage}. */
+export interface ArrivedMessage {
+  /** Its number, decimal. */
+  readonly nonce: string;
+  /** When it came first, or began here, milliseconds since the Unix epoch. */
+  readonly atMs: number;
+  /** Whether it began here. */
+  readonly origin: boolean;
+}
+
+/** The messages that came, in the order of their first arrivals, from a place on. */
+export interface MessageLogPage {
+  /** Since when arrivals are counted, ISO 8601 in UTC: another one is another run of the node, whose places begin at 0. */
+  readonly since: string;
+  /** Where to go on: the place behind the last one told. */
+  readonly next: number;
+  /** Arrivals from the place asked for on that are forgotten already. */
+  readonly forgotten: number;
+  /** The messages, each once. */
+  readonly messages: readonly ArrivedMessage[];
+}
+
 /** Options of a {@link MessageLog}. */
 export interface MessageLogOptions {
   /** The time that is shown. */
@@ -85,12 +107,18 @@ export class MessageLog implements BroadcastTrace {
   readonly #order: bigint[] = [];
   /** Where the next nonce goes; when full, the oldest is there. */
   #next = 0;
+  readonly #since: string;
+  /** The nonces in order of their first arrivals, round and round; one that is forgotten meanwhile may stand there. */
+  readonly #arrived: bigint[] = [];
+  /** How many arrived ever. */
+  #arrivals = 0;
 
   /** Knows of no message. */
   constructor({ clock, messagesMax = 10_000, hopsMax = 64 }: MessageLogOptions) {
     this.#clock = clock;
     this.#messagesMax = messagesMax;
     this.#hopsMax = hopsMax;
+    this.#since = new Date(clock.wall()).toISOString();
   }
 
   /** Messages remembered now. */
@@ -103,6 +131,10 @@ export class MessageLog implements BroadcastTrace {
     const atMs = this.#clock.wall();
     const entry = this.#entry(nonce, atMs);
     entry.bytes ??= message.data.length;
+    if (entry.arrivals.length === 0) {
+      this.#arrived[this.#arrivals % this.#messagesMax] = nonce;
+      this.#arrivals++;
+    }
     this.#keep(entry, entry.arrivals, atMs, from, message);
   }
 
@@ -127,6 +159,22 @@ export class MessageLog implements BroadcastTrace {
       handovers: handovers.map((hop) => ({ ...hopView(hop, hop.peer!, ring), to: hop.peer })),
       omitted,
     };
+  }
+
+  /** What arrived from place `after` on, at most `limit`: who asks again from `next` on misses nothing and is told nothing twice. */
+  page(after: number, limit: number): MessageLogPage {
+    const oldest = Math.max(0, this.#arrivals - this.#messagesMax);
+    const from = Math.min(Math.max(after, oldest), this.#arrivals);
+    const next = Math.min(from + limit, this.#arrivals);
+    const messages: ArrivedMessage[] = [];
+    let forgotten = Math.max(0, from - after);
+    for (let place = from; place < next; place++) {
+      const nonce = this.#arrived[place % this.#messagesMax];
+      const first = this.#entries.get(nonce)?.arrivals[0];
+      if (first === undefined) forgotten++;
+      else messages.push({ nonce: String(nonce), atMs: first.atMs, origin: first.peer === undefined });
+    }
+    return { since: this.#since, next, forgotten, messages };
   }
 
   #entry(nonce: bigint, firstMs: number): Entry {

@@ -1,6 +1,6 @@
 import { type Clock, deadline } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
-import type { MessageView } from "../admin/message_log.ts";
+import type { MessageLogPage, MessageView } from "../admin/message_log.ts";
 import type { Readiness } from "../admin/readiness.ts";
 import type { BroadcastAnswer, RequestAnswer, SendAnswer } from "../admin/sending.ts";
 import type { LocalNode } from "./backend.ts";
@@ -62,12 +62,31 @@ export class AdminClient {
     return answer.error === undefined ? answer : undefined;
   }
 
+  /** What came to it from a place of its own on, each message once. @throws {P2pError} `node_unreachable`, `node_refused` */
+  async messagesAfter(after: number): Promise<MessageLogPage> {
+    return await this.#json(`/messages?after=${after}`);
+  }
+
   /** One number of `/metrics`, the sum over its labels. @throws {P2pError} `node_unreachable`, `node_refused`, `metric_missing` */
   async metric(name: string): Promise<number> {
+    return (await this.metrics([name]))[0];
+  }
+
+  /**
+   * Numbers of one and the same moment, each the sum over its labels. One that is announced and has no labels yet (nothing was dropped, say) is 0.
+   *
+   * @throws {P2pError} `node_unreachable`, `node_refused`, `metric_missing` where the node does not know it, or is not started
+   */
+  async metrics(names: readonly string[]): Promise<number[]> {
     const text = await (await this.#ask("/metrics", {})).text();
-    const samples = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))];
-    if (samples.length > 0) return samples.reduce((sum, [, number]) => sum + Number(number), 0);
-    throw new P2pError("metric_missing", `Node ${this.node.name} has no metric ${name}`);
+    const isStarted = /^p2p_validators \S+$/m.test(text);
+    return names.map((name) => {
+      const samples = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))];
+      if (samples.length > 0 || isStarted && text.includes(`\n# TYPE ${name} `)) {
+        return samples.reduce((sum, [, number]) => sum + Number(number), 0);
+      }
+      throw new P2pError("metric_missing", `Node ${this.node.name} has no metric ${name}`);
+    });
   }
 
   /** Has it broadcast. @throws {P2pError} `node_unreachable`, `node_refused` */

@@ -114,6 +114,26 @@ Deno.test("GET /messages tells what is unknown from what is no nonce", async () 
   }
 });
 
+Deno.test("GET /messages lists what came from a place on", async () => {
+  await using network = await AdminNetwork.ready({ nodes: 4 });
+  const nonces: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    nonces.push((await network.post(i, "/broadcast", { typeUrl: TEXT, value: hello })).json.nonce);
+  }
+  const told = (i: number, query = "") => network.get(i, `/messages${query}`);
+  await network.until(async () => (await told(3)).json.messages.length === 3);
+  const { json } = await told(3);
+  assertEquals(json.messages.map(({ nonce }: { nonce: string }) => nonce).sort(), [...nonces].sort());
+  assertEquals([json.next, json.forgotten], [3, 0]);
+  assertEquals(new Date(json.since).toISOString(), json.since);
+  assertEquals((await told(3, "?after=1&limit=1")).json, { ...json, next: 2, messages: [json.messages[1]] });
+  assertEquals((await told(3, "?after=3")).json.messages, []);
+  await network.until(async () => (await told(0)).json.messages.length === 3);
+  const own = (await told(0)).json.messages.filter(({ origin }: { origin: boolean }) => origin);
+  assertEquals(own.map(({ nonce }: { nonce: string }) => nonce), [nonces[0]]);
+  for (const query of ["?after=-1", "?limit=0", "?limit=10001"]) assertEquals((await told(0, query)).status, 400);
+});
+
 Deno.test("POST /broadcast with a receipt says who confirmed", async () => {
   await using network = await AdminNetwork.ready({ nodes: 4 });
   for (const receipt of [true, "signed"]) {

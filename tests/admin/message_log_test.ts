@@ -62,3 +62,36 @@ Deno.test("MessageLog is bounded in messages and in hops of one message", () => 
   const { arrivals, handovers, omitted } = log.view(3n, self, ring)!;
   assertEquals([arrivals.length, handovers.length, omitted], [2, 2, 4]);
 });
+
+Deno.test("MessageLog.page() tells each message that came once, in order, and goes on where it was", async () => {
+  const clock = new VirtualClock();
+  const log = new MessageLog({ clock });
+  const since = "1970-01-01T00:00:00.000Z";
+  assertEquals(log.page(0, 10), { since, next: 0, forgotten: 0, messages: [] });
+  // A node hands its segment over before it notes the arrival; what only went out did not come.
+  log.onHandover(1n, second, { level: 0 });
+  log.onHandover(9n, second, { level: 0 });
+  await clock.advance(3);
+  log.onArrival(1n, third, { level: 0, data });
+  log.onArrival(2n, undefined, { level: 0, data });
+  log.onArrival(1n, fourth, { level: 0, copy: true, data });
+  const [first, own] = [{ nonce: "1", atMs: 3, origin: false }, { nonce: "2", atMs: 3, origin: true }];
+  assertEquals(log.page(0, 10), { since, next: 2, forgotten: 0, messages: [first, own] });
+  assertEquals(log.page(0, 1), { since, next: 1, forgotten: 0, messages: [first] });
+  assertEquals(log.page(1, 1), { since, next: 2, forgotten: 0, messages: [own] });
+  log.onArrival(9n, third, { level: 0, data });
+  assertEquals(log.page(2, 10).messages.map(({ nonce }) => nonce), ["9"]);
+  // A place of another run.
+  assertEquals(log.page(500, 10), { since, next: 3, forgotten: 0, messages: [] });
+});
+
+Deno.test("MessageLog.page() says how much it has forgotten", () => {
+  const log = new MessageLog({ clock: new VirtualClock(), messagesMax: 3 });
+  for (let nonce = 1n; nonce <= 5n; nonce++) log.onArrival(nonce, second, { level: 1, data });
+  const { next, forgotten, messages } = log.page(1, 10);
+  assertEquals([next, forgotten, messages.map(({ nonce }) => nonce)], [5, 1, ["3", "4", "5"]]);
+  // One that only goes out pushes out the oldest that came.
+  log.onHandover(6n, second, { level: 1 });
+  const later = log.page(2, 10);
+  assertEquals([later.forgotten, later.messages.map(({ nonce }) => nonce)], [1, ["4", "5"]]);
+});
