@@ -64,6 +64,9 @@ function validatorsOf({ validators, zones }: WrittenManifest): ManifestValidator
   }));
 }
 
+/** Broadcasts that a node may miss and is sure to be given later: those kept for others have 4 MiB, and are forgotten after a minute. */
+const MISSED_MAX = 5_000;
+
 /** What no field alone can tell. */
 function check(manifest: Manifest, problems: ConfigProblem[]): void {
   const { validators, bootstrapNodes, links, faults, firstPort } = manifest;
@@ -83,6 +86,16 @@ function check(manifest: Manifest, problems: ConfigProblem[]): void {
   }
   const lastPort = firstPort + 2 * validators.length - 1;
   if (firstPort > 0 && lastPort > 65535) note("firstPort", `is ${firstPort}, the last port would be ${lastPort}`);
+  const { cases, ratePerSecond, stopMs, scaleTo } = manifest.parameters.faults;
+  const at = "parameters.faults";
+  unique(cases, (i, twin) => note(`${at}.cases[${i}]`, `is that of ${at}.cases[${twin}]`));
+  if (scaleTo > 0 && scaleTo <= validators.length) {
+    note(`${at}.scaleTo`, `is ${scaleTo}, it takes more than the ${validators.length} validators there are`);
+  }
+  if (ratePerSecond * stopMs > MISSED_MAX * 1_000) {
+    const missed = Math.round(ratePerSecond * stopMs / 1_000);
+    note(`${at}.ratePerSecond`, `is ${ratePerSecond}, ${missed} are missed in stopMs, nodes keep ${MISSED_MAX} safely`);
+  }
   let before = 0;
   faults.forEach((fault, i) => {
     if (fault.atMs < before) note(`faults[${i}].atMs`, `is ${fault.atMs}, before the one above`);

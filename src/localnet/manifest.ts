@@ -16,7 +16,10 @@ export type FaultKind =
   | "scale";
 
 /** What can be asserted of one, in the order in which it is. */
-export type AssertionName = "ready" | "broadcast-each" | "broadcast-any" | "requests";
+export type AssertionName = "ready" | "broadcast-each" | "broadcast-any" | "requests" | "load" | "faults";
+
+/** What assertion `faults` can do to a network while broadcasting, in the order in which it does. */
+export type FaultCaseName = "kill" | "stop" | "restart" | "third" | "partition" | "upgrade" | "scale";
 
 /** One validator. */
 export interface ManifestValidator {
@@ -86,6 +89,44 @@ export interface TimedFault extends Fault {
   readonly atMs: number;
 }
 
+/** How hard assertion `load` works, and what it allows. */
+export interface LoadParameters {
+  /** Broadcasts a second, all nodes together. */
+  readonly ratePerSecond: number;
+  /** For how long, seconds. */
+  readonly seconds: number;
+  /** Bytes of each payload. */
+  readonly payloadBytes: number;
+  /** How much the memory of a process may grow once it is warm, MiB. */
+  readonly memoryGrowthMiB: number;
+  /** How many messages a node may have queued for all its peers. */
+  readonly queuedMessages: number;
+}
+
+/** What assertion `faults` does, and what it allows. */
+export interface FaultParameters {
+  /** What; empty: all that the back end can do. */
+  readonly cases: readonly FaultCaseName[];
+  /** Broadcasts a second meanwhile. */
+  readonly ratePerSecond: number;
+  /** How long a validator is stopped, and the network cut, milliseconds. */
+  readonly stopMs: number;
+  /** How long killed validators stay away before they are started again, milliseconds. */
+  readonly downMs: number;
+  /** How long a validator that is back may take to get broadcasts again, milliseconds. */
+  readonly againWithinMs: number;
+  /** How many validators `scale` goes up to before it goes back; 0: half as many again, rounded down. */
+  readonly scaleTo: number;
+}
+
+/** Parameters of the assertions that have some. */
+export interface AssertionParameters {
+  /** Of `load`. */
+  readonly load: LoadParameters;
+  /** Of `faults`. */
+  readonly faults: FaultParameters;
+}
+
 /** A test network: `localnet.yaml`, checked and with its defaults (docs/localnet.md). */
 export interface Manifest {
   /** Its name: that of its state folder, and the chain ID. */
@@ -102,6 +143,8 @@ export interface Manifest {
   readonly faults: readonly TimedFault[];
   /** What is to hold. */
   readonly assertions: readonly AssertionName[];
+  /** How the assertions do it. */
+  readonly parameters: AssertionParameters;
   /** The first of the TCP ports, two for each validator; 0: free ones are looked for. */
   readonly firstPort: number;
   /** How long all may take to be ready, milliseconds. */

@@ -3,7 +3,11 @@ import type { P2PConfig } from "../module/config.ts";
 import { boolean, choice, integer, type Kind, list, malformed, share, text } from "../module/config_kind.ts";
 import type {
   AssertionName,
+  AssertionParameters,
+  FaultCaseName,
   FaultKind,
+  FaultParameters,
+  LoadParameters,
   Manifest,
   ManifestLayers,
   ManifestLink,
@@ -29,7 +33,28 @@ export const FAULT_KINDS: readonly FaultKind[] = [
 ];
 
 /** Every assertion, in the order in which they are made. */
-export const ASSERTION_NAMES: readonly AssertionName[] = ["ready", "broadcast-each", "broadcast-any", "requests"];
+export const ASSERTION_NAMES: readonly AssertionName[] = [
+  "ready",
+  "broadcast-each",
+  "broadcast-any",
+  "requests",
+  "load",
+  "faults",
+];
+
+/** Those that take seconds and break nothing: what is asserted where the manifest does not say. */
+const QUICK_ASSERTIONS: readonly AssertionName[] = ["ready", "broadcast-each", "broadcast-any", "requests"];
+
+/** What assertion `faults` can do, in the order in which it does. */
+export const FAULT_CASES: readonly FaultCaseName[] = [
+  "kill",
+  "stop",
+  "restart",
+  "third",
+  "partition",
+  "upgrade",
+  "scale",
+];
 
 /** A validator as it is written: what is empty is filled in. */
 export type WrittenValidator = {
@@ -171,8 +196,45 @@ export const MANIFEST_SHAPE: Shape<WrittenManifest> = object<WrittenManifest>({
   assertions: value(
     list(choice(...ASSERTION_NAMES)),
     "What `assert` checks, in this order",
-    ASSERTION_NAMES,
+    QUICK_ASSERTIONS,
   ),
+  parameters: object<AssertionParameters>({
+    load: object<LoadParameters>({
+      ratePerSecond: value(integer(1, 1_000), "Broadcasts a second, from random validators", 100),
+      seconds: value(integer(1, 3_600), "For how long", 30),
+      payloadBytes: value(integer(1, 65_536), "Bytes of each payload", 256),
+      memoryGrowthMiB: value(
+        integer(1, 4_096),
+        "How much the memory of a process may grow from the first third of the time, which warms it up, to the last, MiB",
+        64,
+      ),
+      queuedMessages: value(integer(1, 100_000), "Most messages that a node may have queued for all its peers", 1_000),
+    }, "What `load` does and allows"),
+    faults: object<FaultParameters>({
+      cases: value(
+        list(choice(...FAULT_CASES)),
+        "Which, in this order; left out: all that the back end can do, in that of the table below",
+        [],
+      ),
+      ratePerSecond: value(integer(1, 200), "Broadcasts a second meanwhile", 20),
+      stopMs: value(integer(1_000, 30_000), "How long `stop` and `partition` last, milliseconds", 10_000),
+      downMs: value(
+        integer(500, 30_000),
+        "How long those killed stay away before they are started, milliseconds; where the cluster does that itself, it does",
+        3_000,
+      ),
+      againWithinMs: value(
+        integer(100, 60_000),
+        "How long a validator that is back may take to get broadcasts again, milliseconds",
+        10_000,
+      ),
+      scaleTo: value(
+        integer(0, VALIDATORS_MAX),
+        "How many validators `scale` goes up to before it goes back; 0: half as many again, rounded down",
+        0,
+      ),
+    }, "What `faults` does and allows"),
+  }, "How the assertions do it"),
   firstPort: value(
     integer(0, 65535),
     "First of the TCP ports, two for each validator, for `process`; 0: free ones are looked for",

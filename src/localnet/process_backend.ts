@@ -234,6 +234,7 @@ export function assertSame(state: LocalnetState, manifest: Manifest, backend: st
 
 /** What of a manifest its nodes are made from: faults, assertions and patience may change meanwhile. */
 export function digestOf(manifest: Manifest): string {
-  const { faults: _faults, assertions: _assertions, readyWithinMs: _within, ...made } = manifest;
+  const { faults: _faults, assertions: _assertions, parameters: _parameters, readyWithinMs: _within, ...made } =
+    manifest;
   return createHash("sha256").update(JSON.stringify(made)).digest("hex");
 }

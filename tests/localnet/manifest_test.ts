@@ -41,6 +41,8 @@ Deno.test("parseManifest() fills in every default when the text is empty", async
   assertEquals(manifest.validators[8], { name: "validator-8", key: "", stake: 1, zone: "" });
   assertEquals(manifest.assertions, ["ready", "broadcast-each", "broadcast-any", "requests"]);
   assertEquals(manifest.faults, []);
+  assertEquals([manifest.parameters.load.ratePerSecond, manifest.parameters.load.seconds], [100, 30]);
+  assertEquals([manifest.parameters.faults.cases, manifest.parameters.faults.againWithinMs], [[], 10_000]);
 });
 
 Deno.test("parseManifest() takes a list of validators, and deals them to zones in turn", async () => {
@@ -69,6 +71,7 @@ Deno.test("readManifest() reports every wrong field at once, with its path, and 
       links: { latencyMs: -5, betweenZones: { loss: 1 } },
       faults: [{ fault: "kill" }, { atMs: 0, fault: "partition", groups: [7] }],
       assertions: ["ready", "broadcast"],
+      parameters: { load: { seconds: 0, rate: 5 }, faults: { cases: ["kill", "killed"], stopMs: 5 } },
       validaters: 3,
     }), ManifestError);
   assertEquals(error.problems.map(({ path }) => path), [
@@ -87,6 +90,10 @@ Deno.test("readManifest() reports every wrong field at once, with its path, and 
     "faults[0].atMs",
     "faults[1].groups[0]",
     "assertions[1]",
+    "parameters.load.rate",
+    "parameters.load.seconds",
+    "parameters.faults.cases[1]",
+    "parameters.faults.stopMs",
   ]);
   assertStringIncludes(error.message, 'did you mean "validators"?');
   assertStringIncludes(error.message, "full nodes come with the background router");
@@ -106,12 +113,16 @@ Deno.test("readManifest() reports what no field alone can tell", () => {
         { atMs: 6, fault: "partition", groups: [["a"], ["a"]] },
         { atMs: 7, fault: "scale" },
       ],
+      parameters: { faults: { cases: ["kill", "stop", "kill"], scaleTo: 2, ratePerSecond: 200, stopMs: 30_000 } },
     }), ManifestError);
   assertEquals(error.problems.map(({ path }) => path), [
     "validators[1].name",
     "bootstrapNodes",
     "links.jitterMs",
     "firstPort",
+    "parameters.faults.cases[2]",
+    "parameters.faults.scaleTo",
+    "parameters.faults.ratePerSecond",
     "faults[0].nodes[0]",
     "faults[1].atMs",
     "faults[1].nodes",
