@@ -49,7 +49,15 @@ export const localnetVerbs: Readonly<
     {
       using progress = new Progress(io, { clock: systemClock });
       const onBegin = (name: AssertionName) => progress.update(`asserting ${name}`);
-      report = await runAssertions(backend, manifest, { signal: io.signal, names, onBegin });
+      let saidMs = systemClock.now();
+      const onProgress = (name: AssertionName, text: string) => {
+        progress.update(`asserting ${name}: ${text}`);
+        // Who reads a log waits, too.
+        if (io.isTerminal.stderr || systemClock.now() - saidMs < SAY_MS) return;
+        saidMs = systemClock.now();
+        io.stderr(`asserting ${name}: ${text}\n`);
+      };
+      report = await runAssertions(backend, manifest, { signal: io.signal, names, onBegin, onProgress });
     }
     if (parsed.has("json")) printJson(report, io);
     else printReport(report, io);
@@ -94,6 +102,9 @@ export const localnetVerbs: Readonly<
   },
 };
 
+/** How often what is going on is said where no terminal shows it all the time, milliseconds. */
+const SAY_MS = 5_000;
+
 function printJson(value: unknown, io: Io): void {
   io.stdout(`${JSON.stringify(value)}\n`);
 }
@@ -113,6 +124,28 @@ function printStatus({ nodes }: NetworkStatus, io: Io): void {
   io.stdout(table(columns, rows));
 }
 
+/** The list in the evidence of an assertion that is its table. */
+const TABLES: Readonly<Partial<Record<AssertionName, string>>> = {
+  "ready": "nodes",
+  "broadcast-each": "nodes",
+  "requests": "pairs",
+  "load": "nodes",
+  "faults": "cases",
+};
+
+/** Plain fields of objects, a line each; lists and objects in them are for the JSON report. */
+function tableOf(lines: readonly Readonly<Record<string, unknown>>[]): string {
+  const isPlain = (value: unknown) => value === undefined || value === null || typeof value !== "object";
+  const names = [...new Set(lines.flatMap(Object.keys))].filter((name) => lines.every((line) => isPlain(line[name])));
+  const isNumber = (name: string) => lines.some((line) => typeof line[name] === "number");
+  const columns = names.map((title) => ({ title, align: isNumber(title) ? "right" as const : "left" as const }));
+  const cell = (value: unknown) => {
+    if (typeof value !== "number") return String(value ?? "-");
+    return Number.isInteger(value) ? value : value.toFixed(2);
+  };
+  return table(columns, lines.map((line) => names.map((name) => cell(line[name]))));
+}
+
 function printReport({ ok, assertions }: AssertionReport, io: Io): void {
   const { green, red } = palette(io);
   const columns = [
@@ -125,6 +158,10 @@ function printReport({ ok, assertions }: AssertionReport, io: Io): void {
     return [name, ok ? green("yes") : red("no"), elapsedMs, detail.replaceAll("\n", " ")];
   });
   io.stdout(table(columns, rows));
+  for (const { name, evidence } of assertions) {
+    const lines = evidence[TABLES[name] ?? ""];
+    if (Array.isArray(lines) && lines.length > 0) io.stdout(`\n${name}\n${tableOf(lines)}`);
+  }
   const tree = assertions.find(({ name }) => name === "broadcast-any")?.evidence.tree;
   if (Array.isArray(tree)) io.stdout(`\n${tree.join("\n")}\n`);
   const held = assertions.filter((each) => each.ok).length;

@@ -1,13 +1,16 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { AdminClient } from "../localnet/admin_client.ts";
+import type { Backend } from "../localnet/backend.ts";
 import type { AssertionName, Manifest } from "../localnet/manifest.ts";
 
 /** What an assertion looks at, and what it may do. */
 export interface AssertionContext {
   /** What the network was made from. */
   readonly manifest: Manifest;
-  /** The admin API of every node, in the manifest's order. */
+  /** Where it runs: who may be asked now, and what can be done to it. */
+  readonly backend: Backend;
+  /** The admin API of every node, in the manifest's order, as they were when the assertion began. */
   readonly clients: readonly AdminClient[];
   /** Time. */
   readonly clock: Clock;
@@ -15,6 +18,8 @@ export interface AssertionContext {
   readonly random: Random;
   /** Gives up. */
   readonly signal: AbortSignal;
+  /** Takes what is going on, for people who wait. */
+  readonly progress: (text: string) => void;
 }
 
 /** What came of an assertion. */

@@ -7,6 +7,8 @@ import type { Backend } from "../localnet/backend.ts";
 import { broadcastAnyAssertion } from "./broadcast_any_assertion.ts";
 import { broadcastEachAssertion } from "./broadcast_each_assertion.ts";
 import type { AssertionName, Manifest } from "../localnet/manifest.ts";
+import { faultsAssertion } from "./faults_assertion.ts";
+import { loadAssertion } from "./load_assertion.ts";
 import { readyAssertion } from "./ready_assertion.ts";
 import { requestsAssertion } from "./requests_assertion.ts";
 
@@ -18,6 +20,8 @@ export interface RunAssertionsOptions {
   names?: readonly AssertionName[];
   /** Called when one begins. @default {nobody is told} */
   onBegin?: (name: AssertionName) => void;
+  /** Called with what one that lasts is doing. @default {nobody is told} */
+  onProgress?: (name: AssertionName, text: string) => void;
   /** Time. @default {systemClock} */
   clock?: Clock;
   /** Who is chosen. @default {systemRandom} */
@@ -29,6 +33,8 @@ const ASSERTIONS: Readonly<Record<AssertionName, Assertion>> = {
   "broadcast-each": broadcastEachAssertion,
   "broadcast-any": broadcastAnyAssertion,
   "requests": requestsAssertion,
+  "load": loadAssertion,
+  "faults": faultsAssertion,
 };
 
 /** How long one answer of a node may take, milliseconds: 4 MiB there and back, on a machine that does other things. */
@@ -44,25 +50,32 @@ export async function runAssertions(
   manifest: Manifest,
   options: RunAssertionsOptions,
 ): Promise<AssertionReport> {
-  const { signal, names = manifest.assertions, onBegin = () => {}, clock = systemClock, random = systemRandom } =
-    options;
-  const access = await backend.access();
-  if (access === undefined || access.nodes.length === 0) {
+  const { signal, names = manifest.assertions, clock = systemClock, random = systemRandom } = options;
+  const { onBegin = () => {}, onProgress = () => {} } = options;
+  let clients = await clientsOf(backend, clock);
+  if (clients.length === 0) {
     throw new P2pError("localnet_down", `Network ${manifest.name} is not up`, { hint: "Run `localnet up`" });
   }
-  const { token } = access;
-  const clients = access.nodes.map((node) => new AdminClient(node, { token, clock, timeoutMs: ANSWER_MS }));
   const assertions: AssertionResult[] = [];
   for (const name of names) {
     signal.throwIfAborted();
     onBegin(name);
     const startMs = clock.now();
-    const outcome = await ASSERTIONS[name]({ manifest, clients, clock, random, signal }).catch((caught) => {
+    const progress = (text: string) => onProgress(name, text);
+    const context = { manifest, backend, clients, clock, random, signal, progress };
+    const outcome = await ASSERTIONS[name](context).catch((caught) => {
       signal.throwIfAborted();
       const { message } = asError(caught);
       return { ok: false, detail: message, evidence: { error: message } };
     });
     assertions.push({ name, ...outcome, elapsedMs: Math.round(clock.now() - startMs) });
+    // Faults may have moved them.
+    clients = await clientsOf(backend, clock);
   }
   return { ok: assertions.length > 0 && assertions.every(({ ok }) => ok), assertions };
+}
+
+async function clientsOf(backend: Backend, clock: Clock): Promise<AdminClient[]> {
+  const { nodes = [], token = "" } = await backend.access() ?? {};
+  return nodes.map((node) => new AdminClient(node, { token, clock, timeoutMs: ANSWER_MS }));
 }
