@@ -24,7 +24,7 @@ const flags: readonly Flag[] = [
 const VERBS: Readonly<Record<string, number>> = {
   up: 0,
   status: 0,
-  assert: 4,
+  assert: 6,
   fault: 1001,
   logs: 1000,
   down: 0,
