@@ -13,6 +13,8 @@ export interface Command {
   readonly summary: string;
   /** What `--help` shows. */
   readonly help: CommandHelp;
+  /** Words behind the name that are commands of their own, with their own flags and help. */
+  readonly verbs?: Readonly<Record<string, () => Promise<{ command: Command }>>>;
   /**
    * Does it and resolves to the exit code (`exit_codes.ts`). Ends soon after `io.signal` aborts, with nothing left running.
    * What it throws is shown with its hint by `main()`, which derives the exit code.

@@ -46,13 +46,14 @@ export const command: Command = {
   name: "localnet",
   summary: "Start a test network from a manifest, break it, and assert what holds of it",
   help: {
-    usage: "localnet up|status|assert|fault|logs|down [flags]",
+    usage: "localnet up|status|assert|fault|logs|down|genesis [flags]",
     description: "up      starts what does not run yet; ends when every node is ready. The network goes on\n" +
       "status  how every node is; 0 when all are ready\n" +
       "assert  what the manifest asserts, or the named ones; 0 when all holds\n" +
       "fault   kill|stop|cont|restart NODE..., partition A,B C..., heal, upgrade, or timeline: all of the manifest\n" +
       "logs    the last lines of every node, or of the named ones\n" +
-      "down    ends every node and removes the state; also after a crash, also where nothing runs",
+      "down    ends every node and removes the state; also after a crash, also where nothing runs\n" +
+      "genesis what validators on Kubernetes need before they start; it has its own --help",
     flags,
     examples: [
       ["localnet up", "nine validators, each a process"],
@@ -62,6 +63,7 @@ export const command: Command = {
       ["localnet down", "nothing is left"],
     ],
   },
+  verbs: { genesis: () => import("./localnet_genesis.ts") },
   async run(args: string[], io: Io): Promise<number> {
     const parsed = parseFlags(args, flags, 1002);
     const [verb, ...words] = parsed.positional;

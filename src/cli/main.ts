@@ -62,8 +62,11 @@ async function dispatch(args: string[], io: Io): Promise<number> {
       `Run "${PROGRAM} --help" for the commands`,
     );
   }
-  const { command } = await commands[name]();
-  const rest = name === "" ? args : args.slice(1);
+  const { command: named } = await commands[name]();
+  const [verb = "", ...behind] = args.slice(1);
+  const load = named.verbs !== undefined && Object.hasOwn(named.verbs, verb) ? named.verbs[verb] : undefined;
+  const command = load === undefined ? named : (await load()).command;
+  const rest = name === "" ? args : load === undefined ? args.slice(1) : behind;
   if (asksForHelp(rest)) {
     io.stdout(renderHelp(command, io));
     if (name === "") io.stdout(await renderCommands(io));
@@ -75,7 +78,7 @@ async function dispatch(args: string[], io: Io): Promise<number> {
     if (!(error instanceof UsageError) || error.hint !== undefined) throw error;
     throw new UsageError(
       error.message,
-      `Run "${[PROGRAM, name, "--help"].filter(Boolean).join(" ")}" for what it takes`,
+      `Run "${[PROGRAM, name, load && verb, "--help"].filter(Boolean).join(" ")}" for what it takes`,
     );
   }
 }
