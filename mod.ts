@@ -35,7 +35,7 @@ export {
   type StateMachineTransitionEvent,
 } from "./src/module/events.ts";
 export type { RequestHandler, RequestOptions } from "./src/module/requests.ts";
-export type { Telemetry } from "./src/module/telemetry.ts";
+export type { ReceiptTelemetry, Telemetry } from "./src/module/telemetry.ts";
 
 // Who is staked.
 export type { CurrentHeightProvider, PeerstoreProvider, ProviderOptions } from "./src/peer/peerstore_provider.ts";

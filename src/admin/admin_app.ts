@@ -44,7 +44,13 @@ export function adminApp(options: AdminAppOptions): Hono {
     },
     "GET /metrics": (context) => {
       const uptimeMs = clock.now() - startMs;
-      const source = { module, readiness: ready(), messagesRemembered: messages.size, uptimeMs };
+      const source = {
+        module,
+        readiness: ready(),
+        messagesRemembered: messages.size,
+        broadcasts: messages.counts,
+        uptimeMs,
+      };
       return context.body(renderMetrics(readMetrics(source)), 200, { "content-type": METRICS_TYPE });
     },
     "GET /peers": (context) => context.json(peersView(module, wholeNumber(context, "limit", 0, PEERS_MAX, PEERS_MAX))),

@@ -3,6 +3,7 @@ import { type Address, addressToBytes } from "../identity/address.ts";
 import type { BroadcastTrace } from "../raintree/broadcast_trace.ts";
 import type { RainTreeHead, RainTreeMessage } from "../raintree/message.ts";
 import type { Ring } from "../raintree/ring.ts";
+import { BroadcastCounts } from "./broadcast_counts.ts";
 
 /**
  * How a message went from one node to another: `origin` (it began here), `segment` (the receiver answers for `segment` nodes up to `until`), `level` (classic),
@@ -99,6 +100,8 @@ interface Entry {
 
 /** Remembers the way of recent messages through this node, in bounded memory. Payloads are not kept. */
 export class MessageLog implements BroadcastTrace {
+  /** The broadcasts among them, forgotten ones included. */
+  readonly counts: BroadcastCounts = new BroadcastCounts();
   readonly #clock: Clock;
   readonly #messagesMax: number;
   readonly #hopsMax: number;
@@ -134,6 +137,7 @@ export class MessageLog implements BroadcastTrace {
     if (entry.arrivals.length === 0) {
       this.#arrived[this.#arrivals % this.#messagesMax] = nonce;
       this.#arrivals++;
+      this.counts.arrived(from, message);
     }
     this.#keep(entry, entry.arrivals, atMs, from, message);
   }
@@ -142,6 +146,7 @@ export class MessageLog implements BroadcastTrace {
   onHandover(nonce: bigint, to: Address, head: RainTreeHead): void {
     const atMs = this.#clock.wall();
     const entry = this.#entry(nonce, atMs);
+    this.counts.handedOver(to, head);
     this.#keep(entry, entry.handovers, atMs, to, head);
   }
 

@@ -1,4 +1,6 @@
 import type { P2PModule } from "../module/p2p_module.ts";
+import type { BroadcastCounts } from "./broadcast_counts.ts";
+import { BROADCAST_METRICS } from "./metrics_of_broadcasts.ts";
 import { LAYER_METRICS, RAINTREE_METRICS } from "./metrics_of_layers.ts";
 import type { MetricHead, Sample } from "./prometheus.ts";
 import { NETWORK_METRICS } from "./metrics_of_network.ts";
@@ -12,6 +14,8 @@ export interface MetricsSource {
   readonly readiness: Readiness;
   /** Messages whose way is remembered. */
   readonly messagesRemembered: number;
+  /** Broadcasts that went through it. */
+  readonly broadcasts: BroadcastCounts;
   /** Milliseconds since the process began to serve. */
   readonly uptimeMs: number;
 }
@@ -116,7 +120,13 @@ const NODE_METRICS: readonly Metric[] = [
 ];
 
 /** Every metric there is, in the order of docs/metrics.md. */
-export const METRICS: readonly Metric[] = [...NODE_METRICS, ...NETWORK_METRICS, ...RAINTREE_METRICS, ...LAYER_METRICS];
+export const METRICS: readonly Metric[] = [
+  ...NODE_METRICS,
+  ...NETWORK_METRICS,
+  ...RAINTREE_METRICS,
+  ...BROADCAST_METRICS,
+  ...LAYER_METRICS,
+];
 
 /** The samples of every metric now. */
 export function* readMetrics(source: MetricsSource): Generator<readonly [MetricHead, Iterable<Sample>], void, void> {

@@ -3,6 +3,8 @@ export type Labels = Readonly<Record<string, string | number>>;
 
 /** One number. */
 export interface Sample {
+  /** What follows the name, of a histogram: `_bucket`, `_sum` or `_count`. @default {""} */
+  readonly suffix?: "" | "_bucket" | "_sum" | "_count";
   /** What it is of. */
   readonly labels?: Labels;
   /** The number. */
@@ -13,8 +15,8 @@ export interface Sample {
 export interface MetricHead {
   /** Its name. */
   readonly name: string;
-  /** `counter` only grows from one start of the node to the next. */
-  readonly type: "counter" | "gauge";
+  /** `counter` only grows from one start of the node to the next, and so do the samples of a `histogram`. */
+  readonly type: "counter" | "gauge" | "histogram";
   /** A sentence. */
   readonly help: string;
 }
@@ -27,7 +29,9 @@ export function renderMetrics(metrics: Iterable<readonly [MetricHead, Iterable<S
   const lines: string[] = [];
   for (const [{ name, type, help }, samples] of metrics) {
     lines.push(`# HELP ${name} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`, `# TYPE ${name} ${type}`);
-    for (const { labels = {}, value } of samples) lines.push(`${name}${renderLabels(labels)} ${renderNumber(value)}`);
+    for (const { suffix = "", labels = {}, value } of samples) {
+      lines.push(`${name}${suffix}${renderLabels(labels)} ${renderNumber(value)}`);
+    }
   }
   return `${lines.join("\n")}\n`;
 }

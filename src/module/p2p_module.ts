@@ -27,7 +27,7 @@ import type {
 } from "./p2p_module_options.ts";
 import type { RequestHandler, RequestOptions } from "./requests.ts";
 import { RunningNode } from "./running_node.ts";
-import { newTelemetry, type Telemetry } from "./telemetry.ts";
+import { countReceipt, newTelemetry, type Telemetry } from "./telemetry.ts";
 
 export type { MessageOptions, P2PModuleOptions, P2PModuleParts, ReceiptRequest, StartOptions };
 
@@ -281,12 +281,10 @@ export class P2PModule implements AsyncDisposable {
         `Cannot wait ${deadlineMs} ms for a receipt: wanted more than 0 and at most ${RECEIPT_MS_MAX}`,
       );
     }
-    return await this.#running.broadcastConfirmed(
-      content,
-      nonce,
-      receipt === true ? "claims" : "signed",
-      deadlineMs,
-    );
+    const confirm = receipt === true ? "claims" : "signed";
+    const outcome = await this.#running.broadcastConfirmed(content, nonce, confirm, deadlineMs);
+    countReceipt(this.telemetry.receipts, outcome);
+    return outcome;
   }
 
   /**

@@ -96,6 +96,13 @@ Deno.test("GET /metrics has every metric under its help and type, with the label
     assertMatch(wanted, /^[A-Z0-9].*[.)]$/);
   }
   const byName = Map.groupBy(samples, ({ name }) => name);
+  // One histogram so far: its samples carry suffixes, and only its buckets the label.
+  const histogram = ["_bucket", "_sum", "_count"].map((suffix) => byName.get(`p2p_receipt_seconds${suffix}`)!);
+  const [buckets, sums, counts] = histogram.map((found) => found.map(({ value }) => value));
+  assertEquals([buckets.at(-1), counts, buckets], [3, [3], buckets.toSorted((a, b) => a - b)]);
+  assert(sums[0] > 0);
+  assertEquals(histogram.slice(1).map(([{ labels }]) => labels), [{}, {}]);
+  for (const suffix of ["_bucket", "_sum", "_count"]) byName.delete(`p2p_receipt_seconds${suffix}`);
   for (const [name, found] of byName) {
     const { labels = [] } = METRICS.find((metric) => metric.name === name)!;
     for (const sample of found) {
@@ -116,9 +123,30 @@ Deno.test("GET /metrics has every metric under its help and type, with the label
   assertEquals(value("p2p_raintree_targets_connected"), value("p2p_raintree_targets"));
   assertEquals(value("p2p_raintree_targets_by_state"), 4);
   assertEquals(value("p2p_messages_remembered"), 3);
+  assertEquals([value("p2p_broadcasts_began_total"), value("p2p_broadcasts_reached_total")], [3, 0]);
+  assertEquals([value("p2p_receipts_reached_total"), value("p2p_receipts_missing_total")], [3 * 8, 0]);
+  assertEquals(value("p2p_broadcast_sends_total"), 12);
+  assertEquals(
+    byName.get("p2p_broadcast_sends_total")!.map(({ labels }) => labels.level).toSorted(),
+    byName.get("p2p_raintree_targets")!.map(({ labels }) => labels.level).toSorted(),
+  );
   assertEquals(value("p2p_routines"), module.routines.count);
   assertEquals(value("p2p_reliability_control_reads_total"), module.reliability.controlReads);
   assert(value("process_resident_memory_bytes") > 1e6);
+});
+
+Deno.test("GET /metrics of all nodes together says that every broadcast came to everybody", async () => {
+  await using network = await AdminNetwork.ready({ nodes: 9 });
+  const content = { typeUrl: "type.googleapis.com/test.Text", value: "" };
+  for (let i = 0; i < 9; i++) await network.post(i, "/broadcast", { ...content, receipt: true });
+  const sums = { began: 0, reached: 0 };
+  for (let i = 0; i < 9; i++) {
+    const { samples } = parse((await network.get(i, "/metrics")).text);
+    const value = (name: string) => samples.find((sample) => sample.name === name)!.value;
+    sums.began += value("p2p_broadcasts_began_total");
+    sums.reached += value("p2p_broadcasts_reached_total");
+  }
+  assertEquals(sums, { began: 9, reached: 9 * 8 });
 });
 
 Deno.test("GET /metrics of a node that is not started has its own numbers only", async () => {
