@@ -6,8 +6,8 @@ import { type Absence, againMs, type Ledger } from "./broadcast_ledger.ts";
 import type { NetworkWatch, WatchedNode } from "./network_watch.ts";
 import { SteadyBroadcasts } from "./steady_broadcasts.ts";
 
-/** How long is looked for something that has to happen and does not, milliseconds: longer than it may take, so that the report can tell how long it took. */
-const PATIENCE_MS = 60_000;
+/** How much longer than it may take is waited for somebody to get broadcasts again, so that the report can tell how long it took. */
+const PATIENCE = 3;
 
 const LOOK_MS = 100;
 
@@ -22,6 +22,8 @@ export interface FaultSceneOptions {
   watch: NetworkWatch;
   /** How long what takes. */
   parameters: FaultParameters;
+  /** How long a node, or all, may take to be there again, milliseconds. */
+  readyWithinMs: number;
   /** Names of the validators before the fault. */
   names: readonly string[];
   /** Time. */
@@ -135,25 +137,30 @@ export class FaultScene {
   async again(absence: Absence, origins: readonly string[] = this.ledger.nodes): Promise<void> {
     const { node, returnedMs } = absence;
     if (returnedMs === undefined) return; // noted already
-    const { againWithinMs } = this.parameters;
+    const { withinMs } = this.parameters;
     absence.againMs = await this.until(
       `${node} is back and does not get broadcasts`,
       () => againMs(absence, origins, this.ledger),
+      PATIENCE * withinMs,
     );
     const tookMs = Math.round((absence.againMs ?? NaN) - returnedMs);
-    if (tookMs > againWithinMs) {
-      this.wrong.push(`${node} took ${tookMs} ms to get broadcasts again, it may take ${againWithinMs}`);
+    if (tookMs > withinMs) {
+      this.wrong.push(`${node} took ${tookMs} ms to get broadcasts again, it may take ${withinMs}`);
     }
   }
 
-  /** Until something is there; `undefined`, and wrong, where it is not in a minute. */
-  async until<T>(otherwise: string, look: () => T | undefined | Promise<T | undefined>): Promise<T | undefined> {
-    const untilMs = this.now() + PATIENCE_MS;
+  /** Until something is there; `undefined`, and wrong, where it is not in time: in that which all may take to be ready, where nothing else is said. */
+  async until<T>(
+    otherwise: string,
+    look: () => T | undefined,
+    patienceMs: number = this.#options.readyWithinMs,
+  ): Promise<T | undefined> {
+    const untilMs = this.now() + patienceMs;
     for (;;) {
-      const found = await look();
+      const found = look();
       if (found !== undefined) return found;
       if (this.now() >= untilMs) {
-        this.wrong.push(`${otherwise} in ${PATIENCE_MS / 1_000} s`);
+        this.wrong.push(`${otherwise} in ${patienceMs} ms`);
         return undefined;
       }
       await this.hold(LOOK_MS);

@@ -12,9 +12,6 @@ import { NetworkWatch } from "./network_watch.ts";
 /** How long all is well before a fault and after it, while broadcasts go on, milliseconds. */
 const WELL_MS = 1_500;
 
-/** How long what was accepted last may take to be everywhere, milliseconds. */
-const SETTLE_MS = 10_000;
-
 const LOOK_MS = 100;
 
 /** The share of what is asked for that has to be accepted, so that there is something to judge: whoever restarts refuses. */
@@ -86,12 +83,15 @@ async function runCase(name: FaultCaseName, context: AssertionContext): Promise<
   const { backend, manifest, clock, random, signal, progress } = context;
   const parameters = manifest.parameters.faults;
   progress("waiting until every node is ready");
-  const { readyWithinMs: withinMs } = manifest;
-  const unready = await waitUntilReady(backend, { withinMs, clock, signal }).then(() => undefined, asError);
+  const { readyWithinMs } = manifest;
+  const unready = await waitUntilReady(backend, { withinMs: readyWithinMs, clock, signal }).then(
+    () => undefined,
+    asError,
+  );
   signal.throwIfAborted();
   await using watch = await NetworkWatch.start({ access: () => backend.access(), clock });
   const names = watch.present.map(({ name }) => name);
-  const scene = new FaultScene({ backend, watch, parameters, names, clock, random, signal });
+  const scene = new FaultScene({ backend, watch, parameters, readyWithinMs, names, clock, random, signal });
   if (unready !== undefined) scene.wrong.push(`it could not begin: ${unready.message}`);
   const quiet = new AbortController();
   const sending = scene.broadcasts.run(Infinity, AbortSignal.any([quiet.signal, signal]));
@@ -103,7 +103,7 @@ async function runCase(name: FaultCaseName, context: AssertionContext): Promise<
       progress("at work");
       await FAULT_CASES_BY_NAME[name].run(scene);
       progress("waiting until every node is ready again");
-      await waitUntilReady(backend, { withinMs, clock, signal });
+      await waitUntilReady(backend, { withinMs: readyWithinMs, clock, signal });
       readyMs = Math.round(clock.now() - scene.overMs);
       await scene.hold(WELL_MS);
     }
@@ -115,7 +115,7 @@ async function runCase(name: FaultCaseName, context: AssertionContext): Promise<
     await mend(scene, context);
   }
   signal.throwIfAborted();
-  const untilMs = clock.now() + SETTLE_MS;
+  const untilMs = clock.now() + parameters.withinMs;
   while (clock.now() < untilMs && judge(scene.ledger).lost.length > 0) {
     progress(`${judge(scene.ledger).lost.length} broadcasts are not everywhere yet`);
     await sleep(clock, LOOK_MS, signal);
@@ -157,7 +157,10 @@ function resultOf(
   for (const { name, forgotten, runs } of watch.nodes.values()) {
     if (forgotten > 0) wrong.push(`${name} had forgotten ${forgotten} messages before it was asked`);
     const ends = absences.filter(({ node, how }) => node === name && (how === "killed" || how === "ended")).length;
-    if (ends === 0 && runs.length !== 1) wrong.push(`${name} was started ${runs.length} times, and nobody touched it`);
+    if (runs.length === 0) wrong.push(`${name} never answered`);
+    if (ends === 0 && runs.length > 1) {
+      wrong.push(`${name} was started ${runs.length - 1} times, and nobody touched it`);
+    }
   }
   const since = (ms: number | undefined) => ms === undefined ? undefined : Math.round(ms - faultMs);
   const hit = [...new Set(absences.map(({ node }) => node))];

@@ -1,14 +1,10 @@
 import { sleep } from "../base/clock.ts";
-import type { Manifest } from "../localnet/manifest.ts";
 import { type Assertion, outcome } from "./assertion.ts";
 import { judge } from "./broadcast_ledger.ts";
 import { NetworkWatch } from "./network_watch.ts";
 import { percentile } from "./percentile.ts";
-import { type ResourceSample, sampleResources } from "./resource_samples.ts";
+import { type ResourceSample, sampleResources, usageOf, usageProblems } from "./resource_samples.ts";
 import { SteadyBroadcasts } from "./steady_broadcasts.ts";
-
-/** How long the last broadcasts may take to be everywhere, milliseconds. */
-const SETTLE_MS = 10_000;
 
 const LOOK_MS = 250;
 
@@ -18,15 +14,13 @@ const RATE_SHARE = 0.95;
 /** Nodes and broadcasts that are named in what is wrong. */
 const NAMED_MAX = 5;
 
-const MIB = 1 << 20;
-
 /**
  * So many broadcasts a second from random validators: every one is accepted and reaches every node; memory grows by no more than allowed once it is warm, and
  * queues stay short and are empty in the end. Every node is asked what came to it while it comes, so that nothing is forgotten before it is counted.
  */
 export const loadAssertion: Assertion = async (context) => {
   const { backend, clients, clock, random, signal, manifest, progress } = context;
-  const { ratePerSecond, seconds, payloadBytes } = manifest.parameters.load;
+  const { ratePerSecond, seconds, payloadBytes, withinMs } = manifest.parameters.load;
   const count = ratePerSecond * seconds;
   await using watch = await NetworkWatch.start({ access: () => backend.access(), clock });
   const names = clients.map(({ node }) => node.name);
@@ -48,7 +42,7 @@ export const loadAssertion: Assertion = async (context) => {
       progress(`${broadcasts.asked} of ${count} broadcasts, ${broadcasts.accepted.length} accepted`);
       await Promise.race([run, sleep(clock, LOOK_MS, signal)]);
     }
-    const untilMs = clock.now() + SETTLE_MS;
+    const untilMs = clock.now() + withinMs;
     while (clock.now() < untilMs && judge(ledger).lost.length > 0) {
       progress(`${judge(ledger).lost.length} of ${count} broadcasts are not everywhere yet`);
       await sleep(clock, LOOK_MS, signal);
@@ -78,25 +72,29 @@ export const loadAssertion: Assertion = async (context) => {
   if (verdict.lost.length > NAMED_MAX) wrong.push(`${verdict.lost.length} broadcasts are lost in all`);
   for (const { name, forgotten, runs } of watch.nodes.values()) {
     if (forgotten > 0) wrong.push(`${name} had forgotten ${forgotten} messages before it was asked`);
-    if (runs.length !== 1) wrong.push(`${name} was started ${runs.length} times while it was watched`);
+    if (runs.length === 0) wrong.push(`${name} never answered`);
+    if (runs.length > 1) wrong.push(`${name} was started ${runs.length - 1} times while it was watched`);
   }
   const nodes = names.map((name) => {
-    const line = { name, accepted: accepted.filter(({ from }) => from === name).length };
-    return { ...line, received: watch.nodes.get(name)?.seen.size ?? 0, ...resources(bySample.get(name)!) };
+    const received = accepted.filter(({ from, nonce }) => from !== name && watch.seenMs(name, nonce) !== undefined);
+    return {
+      name,
+      accepted: accepted.filter(({ from }) => from === name).length,
+      received: received.length,
+      ...usageOf(bySample.get(name)!),
+    };
   });
-  for (const { name, samples, growthMiB, queuedMax, queuedLast } of nodes) {
-    const { memoryGrowthMiB, queuedMessages } = manifest.parameters.load;
-    if (samples < seconds) wrong.push(`${name} gave ${samples} samples of its metrics in ${seconds} s`);
-    if (!(growthMiB <= memoryGrowthMiB)) wrong.push(`${name} grew by ${growthMiB} MiB, it may by ${memoryGrowthMiB}`);
-    if (!(queuedMax <= queuedMessages)) wrong.push(`${name} queued ${queuedMax} messages, it may ${queuedMessages}`);
-    if (queuedLast !== 0) wrong.push(`${name} has ${queuedLast} messages queued in the end`);
+  for (const node of nodes) {
+    wrong.push(...usageProblems(node, manifest.parameters.load).map((each) => `${node.name} ${each}`));
   }
 
   const toAll = timesToAll(accepted, names, watch);
   const [p50, p99] = [percentile(toAll, 0.5), percentile(toAll, 0.99)];
+  const most = (numbers: readonly number[]) => numbers.reduce((max, each) => Math.max(max, each), -Infinity);
+  const round = (ms: number | undefined) => ms && Math.round(ms * 10) / 10;
   const answers = accepted.map(({ askedMs, acceptedMs }) => acceptedMs - askedMs);
   const evidence = {
-    ...parametersOf(manifest),
+    parameters: manifest.parameters.load,
     offeredPerSecond: round(offered),
     asked: broadcasts.asked,
     accepted: accepted.length,
@@ -121,27 +119,6 @@ export const loadAssertion: Assertion = async (context) => {
   return outcome(wrong, holds, evidence);
 };
 
-function parametersOf({ parameters: { load } }: Manifest) {
-  return { parameters: load };
-}
-
-/** What the samples of one node say. Growth: from the most in the first third, which warms up, to the most in the last. */
-function resources(samples: readonly ResourceSample[]) {
-  const third = Math.floor(samples.length / 3);
-  const memory = (part: readonly ResourceSample[]) => most(part.map(({ memoryBytes }) => memoryBytes / MIB));
-  const queued = samples.map(({ queued, waiting }) => queued + waiting);
-  return {
-    samples: samples.length,
-    memoryMiB: round(memory(samples)),
-    growthMiB: third === 0 ? NaN : round(memory(samples.slice(-third)) - memory(samples.slice(0, third))),
-    queuedMax: most(queued),
-    queuedKiBMax: round(most(samples.map(({ queuedBytes }) => queuedBytes / 1024))),
-    queuedLast: queued.at(-1),
-    receivedMax: most(samples.map(({ received }) => received)),
-    dropped: (samples.at(-1)?.dropped ?? NaN) - (samples[0]?.dropped ?? NaN),
-  };
-}
-
 /** From its beginning to the last first arrival of each broadcast that is everywhere, by the clocks of the nodes. */
 function timesToAll(
   accepted: SteadyBroadcasts["accepted"],
@@ -159,10 +136,4 @@ function timesToAll(
 function thinned(samples: readonly ResourceSample[]): ResourceSample[] {
   const step = Math.max(1, Math.ceil(samples.length / 60));
   return samples.filter((_, i) => i % step === 0 || i === samples.length - 1);
-}
-
-const most = (numbers: readonly number[]): number => numbers.reduce((max, each) => Math.max(max, each), -Infinity);
-
-function round(number: number | undefined): number {
-  return number === undefined ? NaN : Math.round(number * 10) / 10;
 }

@@ -88,7 +88,8 @@ export class NetworkWatch implements AsyncDisposable {
     const watch = new NetworkWatch(options);
     await watch.#refresh();
     if (watch.nodes.size === 0) throw new P2pError("localnet_down", "There is no node to watch");
-    watch.#ask();
+    // What came before is not looked at: it may be more than is remembered.
+    watch.#ask(Number.MAX_SAFE_INTEGER);
     await Promise.all(watch.#asking.values());
     watch.#loop = watch.#run();
     return watch;
@@ -149,17 +150,18 @@ export class NetworkWatch implements AsyncDisposable {
     }
   }
 
-  #ask(): void {
+  /** Asks all that owe no answer; those never asked before from place `first` on. */
+  #ask(first = 0): void {
     for (const node of this.present) {
       if (this.#asking.has(node.name)) continue;
-      const asking = this.#look(node).catch(asError).finally(() => this.#asking.delete(node.name));
+      const asking = this.#look(node, first).catch(asError).finally(() => this.#asking.delete(node.name));
       this.#asking.set(node.name, asking);
     }
   }
 
-  async #look(node: WatchedNode): Promise<void> {
+  async #look(node: WatchedNode, first: number): Promise<void> {
     const known = node.runs.at(-1);
-    const page = await node.looker.messagesAfter(known?.next ?? 0);
+    const page = await node.looker.messagesAfter(known?.next ?? first);
     const nowMs = this.#clock.now();
     let run = known;
     if (run?.since !== page.since) {

@@ -97,6 +97,8 @@ export interface LoadParameters {
   readonly seconds: number;
   /** Bytes of each payload. */
   readonly payloadBytes: number;
+  /** How long the last broadcasts may take to be everywhere, milliseconds. */
+  readonly withinMs: number;
   /** How much the memory of a process may grow once it is warm, MiB. */
   readonly memoryGrowthMiB: number;
   /** How many messages a node may have queued for all its peers. */
@@ -113,8 +115,8 @@ export interface FaultParameters {
   readonly stopMs: number;
   /** How long killed validators stay away before they are started again, milliseconds. */
   readonly downMs: number;
-  /** How long a validator that is back may take to get broadcasts again, milliseconds. */
-  readonly againWithinMs: number;
+  /** How long a validator that is back may take to get broadcasts again, and the last broadcasts to be everywhere, milliseconds. */
+  readonly withinMs: number;
   /** How many validators `scale` goes up to before it goes back; 0: half as many again, rounded down. */
   readonly scaleTo: number;
 }

@@ -203,6 +203,11 @@ export const MANIFEST_SHAPE: Shape<WrittenManifest> = object<WrittenManifest>({
       ratePerSecond: value(integer(1, 1_000), "Broadcasts a second, from random validators", 100),
       seconds: value(integer(1, 3_600), "For how long", 30),
       payloadBytes: value(integer(1, 65_536), "Bytes of each payload", 256),
+      withinMs: value(
+        integer(100, 60_000),
+        "How long the last broadcasts may take to be everywhere, milliseconds",
+        10_000,
+      ),
       memoryGrowthMiB: value(
         integer(1, 4_096),
         "How much the memory of a process may grow from the first third of the time, which warms it up, to the last, MiB",
@@ -223,9 +228,9 @@ export const MANIFEST_SHAPE: Shape<WrittenManifest> = object<WrittenManifest>({
         "How long those killed stay away before they are started, milliseconds; where the cluster does that itself, it does",
         3_000,
       ),
-      againWithinMs: value(
+      withinMs: value(
         integer(100, 60_000),
-        "How long a validator that is back may take to get broadcasts again, milliseconds",
+        "How long a validator that is back may take to get broadcasts again, and the last ones to be everywhere, milliseconds",
         10_000,
       ),
       scaleTo: value(

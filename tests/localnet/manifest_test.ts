@@ -42,7 +42,7 @@ Deno.test("parseManifest() fills in every default when the text is empty", async
   assertEquals(manifest.assertions, ["ready", "broadcast-each", "broadcast-any", "requests"]);
   assertEquals(manifest.faults, []);
   assertEquals([manifest.parameters.load.ratePerSecond, manifest.parameters.load.seconds], [100, 30]);
-  assertEquals([manifest.parameters.faults.cases, manifest.parameters.faults.againWithinMs], [[], 10_000]);
+  assertEquals([manifest.parameters.faults.cases, manifest.parameters.faults.withinMs], [[], 10_000]);
 });
 
 Deno.test("parseManifest() takes a list of validators, and deals them to zones in turn", async () => {
