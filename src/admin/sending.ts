@@ -121,7 +121,7 @@ export class Sending {
   ): Promise<T> {
     const { token, draining } = this.#options;
     // First of all: who may not send learns nothing else.
-    requireBearer(request.headers.get("authorization"), token);
+    requireBearer(request.headers, token);
     if (draining()) throw new AdminError(503, "draining", "The node is on its way out: it takes no more messages");
     if (this.#count >= SENDING_MAX) {
       throw new AdminError(503, "admin_busy", `${SENDING_MAX} messages are being sent already`, { hint: "Try again" });

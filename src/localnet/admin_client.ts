@@ -1,5 +1,6 @@
 import { type Clock, deadline } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
+import { TOKEN_HEADER } from "../admin/bearer.ts";
 import type { MessageLogPage, MessageView } from "../admin/message_log.ts";
 import type { Readiness } from "../admin/readiness.ts";
 import type { BroadcastAnswer, RequestAnswer, SendAnswer } from "../admin/sending.ts";
@@ -107,7 +108,7 @@ export class AdminClient {
   #post<T>(path: string, { typeUrl, value }: AdminMessage, to?: string): Promise<T> {
     return this.#json(path, {
       method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${this.#token}` },
+      headers: { "content-type": "application/json", [TOKEN_HEADER]: this.#token },
       body: JSON.stringify({ typeUrl, value: value.toBase64(), to }),
     });
   }
@@ -119,11 +120,11 @@ export class AdminClient {
 
   /** The answer, with all of its body here. */
   async #ask(path: string, { also = [], ...init }: RequestInit & { also?: readonly number[] }): Promise<Response> {
-    const { name, adminUrl } = this.node;
+    const { name, adminUrl, ask = fetch } = this.node;
     using limit = deadline(this.#clock, this.#timeoutMs, `An answer of ${name}`);
     let response: Response;
     try {
-      const streamed = await fetch(adminUrl + path, { ...init, signal: limit.signal });
+      const streamed = await ask(adminUrl + path, { ...init, signal: limit.signal });
       response = new Response(await streamed.arrayBuffer(), { status: streamed.status });
     } catch (cause) {
       const why = asError(cause).message;

@@ -11,6 +11,8 @@ export interface LocalNode {
   readonly role: "validator";
   /** Its admin API: `http://127.0.0.1:12345`. */
   readonly adminUrl: string;
+  /** How that is asked where it takes more than an address: through the API server of a cluster. @default {fetch} */
+  readonly ask?: (url: string, init: RequestInit) => Promise<Response>;
 }
 
 /** What one node tells of itself. The field names are a contract (docs/localnet.md). */
@@ -55,6 +57,8 @@ export interface Backend {
   readonly name: BackendName;
   /** The faults that it can do. */
   readonly faults: ReadonlySet<FaultKind>;
+  /** Whether a node that is killed comes back by itself. */
+  readonly restartsKilled: boolean;
   /**
    * Starts what does not run yet, and resolves when every node is ready. One that is up stays as it is. What a failed or given up call has started
    * is ended again.

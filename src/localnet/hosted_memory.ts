@@ -23,6 +23,7 @@ const LAST_WORDS = 3;
 export class HostedMemory implements Backend {
   readonly name = "memory";
   readonly faults: ReadonlySet<FaultKind> = MEMORY_FAULTS;
+  readonly restartsKilled = false;
   readonly #manifest: Manifest;
   readonly #folder: StateFolder;
   readonly #host: LocalProcess;

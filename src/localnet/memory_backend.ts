@@ -60,6 +60,7 @@ interface MemoryNode {
 export class MemoryBackend implements Backend {
   readonly name = "memory";
   readonly faults: ReadonlySet<FaultKind> = MEMORY_FAULTS;
+  readonly restartsKilled = false;
   readonly #manifest: Manifest;
   readonly #clock: Clock;
   readonly #token: string;

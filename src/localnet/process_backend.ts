@@ -39,6 +39,7 @@ const LAST_WORDS = 3;
 export class ProcessBackend implements Backend {
   readonly name = "process";
   readonly faults: ReadonlySet<FaultKind> = new Set(["kill", "stop", "cont", "restart", "upgrade"] as const);
+  readonly restartsKilled = false;
   readonly #manifest: Manifest;
   readonly #folder: StateFolder;
   readonly #clock: Clock;

@@ -190,12 +190,17 @@ Deno.test("POST is for those who hold the token", async () => {
       assertEquals([status, json.error.code], [401, "admin_unauthorized"], authorization);
       assertMatch(headers.get("www-authenticate")!, /^Bearer/);
     }
+    // The header for the token alone goes before the right bearer.
+    const other = await network.post(0, path, body, { "x-raintree-token": `${TOKEN}x` });
+    assertEquals([other.status, other.json.error.code], [401, "admin_unauthorized"]);
     const none = await closed.post(0, path, body);
     assertEquals([none.status, none.json.error.code], [403, "admin_no_token"]);
     assertStringIncludes(none.json.error.hint, "admin_token_file");
   }
   assertEquals((await network.post(0, "/broadcast", body)).status, 200);
   assertEquals((await network.post(0, "/broadcast", body, { authorization: `bearer ${TOKEN}` })).status, 200);
+  const proxied = { authorization: "Bearer of the proxy", "x-raintree-token": TOKEN };
+  assertEquals((await network.post(0, "/broadcast", body, proxied)).status, 200);
 });
 
 Deno.test("POST refuses what it cannot send, each with a code", async () => {
