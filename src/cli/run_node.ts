@@ -3,6 +3,7 @@ import type { MessageLog } from "../admin/message_log.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { asError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
+import { systemRandom } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
 import { nodeAddressToMultiaddr } from "../identity/address_conversions.ts";
 import { formatMultiaddr } from "../identity/multiaddr.ts";
@@ -33,10 +34,14 @@ export async function runNode(config: P2PConfig, io: Io, { clock = systemClock }
   const bus = new LocalBus((error) => log.error("a subscriber of the bus threw: {error}", { error: asError(error) }));
   bus.subscribe((event) => logEvent(log, event));
   const messages = config.admin_port === "" ? undefined : await newMessageLog(clock);
-  await using node = P2PModule.create(config, { bus, clock, trace: messages });
+  await using staking = config.staked_set === "kubernetes" ? await openStaking(config, clock) : undefined;
+  const provider = staking?.provider;
+  await using node = P2PModule.create(config, { bus, clock, trace: messages, peerstore: provider, heights: provider });
   // Before the start: it is alive then, and says what it waits for.
   await using admin = messages && await openAdmin(config, node, messages, clock);
   try {
+    // As long as it takes: an API server that is away for a while is no reason to fail.
+    await provider?.getCurrentHeight({ signal: io.signal });
     await node.start({ signal: io.signal });
   } catch (error) {
     if (!io.signal.aborted || error !== io.signal.reason) throw error;
@@ -59,7 +64,10 @@ export async function runNode(config: P2PConfig, io: Io, { clock = systemClock }
   else log.warn("not staked: broadcasts of {validators} validators do not come here", view);
   const peers = config.persistent_peers.map((url) => parseNodeAddress(url).id);
   const cancel = clock.after(LONELY_MS, () => warnIfLonely(log, node, peers));
-  await aborted(io.signal);
+  {
+    await using _following = staking?.follow(node);
+    await aborted(io.signal);
+  }
   cancel();
   admin?.drain();
   log.info("stopping");
@@ -72,6 +80,17 @@ export async function runNode(config: P2PConfig, io: Io, { clock = systemClock }
 async function newMessageLog(clock: Clock): Promise<MessageLog> {
   const { MessageLog } = await import("../admin/message_log.ts");
   return new MessageLog({ clock });
+}
+
+/** The staked set of the cluster, and what has a module follow it. Loaded only where it is asked for. */
+async function openStaking(config: P2PConfig, clock: Clock) {
+  const { openStakedSet, followHeights } = await import("../kubernetes/open_staked_set.ts");
+  const provider = await openStakedSet(config.genesis_file, { clock, random: systemRandom });
+  return {
+    provider,
+    follow: (module: P2PModule) => followHeights(provider, module),
+    [Symbol.asyncDispose]: () => provider.close(),
+  };
 }
 
 /** Loaded only where it is asked for: the time to start counts. */

@@ -2,6 +2,9 @@ import process from "node:process";
 import type { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import { asError, P2pError } from "../base/errors.ts";
 
+/** The package `@kubernetes/client-node`. */
+export type KubernetesClient = typeof import("@kubernetes/client-node");
+
 /** A cluster that can be talked to. */
 export interface Cluster {
   /** Where it is and who we are. */
@@ -10,6 +13,8 @@ export interface Cluster {
   readonly namespace: string;
   /** Pods, Secrets, ConfigMaps. */
   readonly core: CoreV1Api;
+  /** What the package exports, for those who need more of it. */
+  readonly client: KubernetesClient;
 }
 
 /**
@@ -18,8 +23,8 @@ export interface Cluster {
  * @throws {P2pError} `kubeconfig_unreadable`
  */
 export async function connect(): Promise<Cluster> {
-  const { CoreV1Api, KubeConfig } = await load();
-  const config = new KubeConfig();
+  const client = await load();
+  const config = new client.KubeConfig();
   try {
     // In a pod nothing else is looked at: who may read only some folders may not look for a home.
     if (Deno.env.get("KUBERNETES_SERVICE_HOST") && !Deno.env.get("KUBECONFIG")) config.loadFromCluster();
@@ -31,11 +36,11 @@ export async function connect(): Promise<Cluster> {
     });
   }
   const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? "raintree";
-  return { config, namespace, core: config.makeApiClient(CoreV1Api) };
+  return { config, namespace, core: config.makeApiClient(client.CoreV1Api), client };
 }
 
 /** A dependency of the client asks for a module that Node calls old: nothing that a person could do about it. */
-async function load(): Promise<typeof import("@kubernetes/client-node")> {
+async function load(): Promise<KubernetesClient> {
   const { noDeprecation } = process;
   process.noDeprecation = true;
   try {

@@ -27,6 +27,8 @@ export interface P2PConfig {
   readonly bootstrap_nodes_csv: readonly string[];
   /** File with the validators at genesis; empty where the application provides the peers. */
   readonly genesis_file: string;
+  /** Who is staked: all of the genesis file, or those of them whose pod is behind the Service of the validators. */
+  readonly staked_set: "genesis" | "kubernetes";
   /** RainTree targets: `exact` reaches everyone once, `classic` is Pocket's published table. */
   readonly mode: "exact" | "classic";
   /** Targets acknowledge what they are handed; what a silent one was handed goes to the next node. */

@@ -69,6 +69,11 @@ export const CONFIG_FIELDS: { readonly [Name in keyof P2PConfig]: ConfigField<P2
     fallback: "",
     doc: "File with the validators at genesis; docs/genesis.md describes it",
   },
+  staked_set: {
+    kind: choice("genesis", "kubernetes"),
+    fallback: "genesis",
+    doc: "Who is staked: all of the genesis file, or those of them whose pod has an endpoint of Service validators",
+  },
   mode: {
     kind: choice("exact", "classic"),
     fallback: "exact",

@@ -127,6 +127,9 @@ class Reading {
     if (this.#values.admin_token_file && !this.#given.has("admin_token")) {
       this.#report("admin_token_file", "is read by loadConfig() only: give admin_token");
     }
+    if (config.staked_set === "kubernetes" && config.genesis_file === "") {
+      this.#report("staked_set", "is kubernetes, which takes a genesis_file with all who may ever be staked");
+    }
     if (this.#unreadable.length > 0) {
       if (this.#problems.length === 0) throw this.#unreadable[0].error;
       for (const { path, error } of this.#unreadable) this.#report(path, error.message);

@@ -53,8 +53,13 @@ export async function openTransport(config: P2PConfig, parts: P2PModuleParts, ro
   return new MemoryTransport({ network: memory, publicKey: key.publicKey, routines });
 }
 
-/** The staked set of the genesis file, unless the application brings a provider. */
+/** The staked set of the genesis file, unless the application brings a provider. @throws {P2pError} `staked_set_missing` */
 export async function withGenesis(config: P2PConfig, parts: P2PModuleParts): Promise<P2PModuleParts> {
+  if (parts.peerstore === undefined && config.staked_set === "kubernetes") {
+    throw new P2pError("staked_set_missing", "staked_set is kubernetes, but no provider was injected", {
+      hint: "Run the command `node`, which brings one, or pass { peerstore, heights } to P2PModule.create",
+    });
+  }
   if (parts.peerstore !== undefined || config.genesis_file === "") return parts;
   const { GenesisProvider } = await import("../peer/genesis_provider.ts");
   const genesis = await GenesisProvider.open(config.genesis_file);
