@@ -23,11 +23,9 @@ devkube)
   trap 'rm -f "$archive"' EXIT
   # The machine's certificates: behind a proxy with one of its own, packages come no other way.
   buildah build --isolation chroot --layers --build-arg BASE="$base" --volume /etc/ssl/certs:/etc/ssl/certs:ro \
-    --file k8s/image/Dockerfile --tag "$EXPECTED_REF" .
+    --file k8s/image/Dockerfile --tag "${EXPECTED_REF%:*}:tilt" .
   rm -f "$archive"
-  buildah push --quiet "$EXPECTED_REF" "docker-archive:$archive:$EXPECTED_REF"
-  # What the cluster has, this machine need not keep: the layers stay, for the next build.
-  buildah untag "$EXPECTED_REF" "$EXPECTED_REF"
+  buildah push --quiet "${EXPECTED_REF%:*}:tilt" "docker-archive:$archive:$EXPECTED_REF"
   "$kube" load "$archive"
   ;;
 *)
