@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { asError, P2pError } from "../base/errors.ts";
+import type { P2pError } from "../base/errors.ts";
+import { clusterError, statusOf } from "./cluster_error.ts";
 import type { Cluster } from "./connect.ts";
 import type { DataKind, DataObjects } from "./genesis_objects.ts";
 
@@ -42,36 +43,7 @@ export class ClusterObjects implements DataObjects {
   }
 
   #refused(verb: string, kind: DataKind, name: string, cause: unknown): P2pError {
-    const status = statusOf(cause);
-    const object = `${kind} ${name} in namespace ${this.#namespace}`;
-    if (status === undefined) {
-      return new P2pError("kubernetes_unreachable", `Cannot ${verb} ${object}: ${asError(cause).message}`, {
-        cause,
-        hint: "Check the current context, and that its API server runs",
-      });
-    }
-    return new P2pError(
-      status === 403 || status === 401 ? "kubernetes_forbidden" : "kubernetes_refused",
-      `Cannot ${verb} ${object}: ${messageOf(cause)}`,
-      { cause, hint: status === 403 ? "Its Role takes get and create of secrets and configmaps" : undefined },
-    );
+    const what = `${verb} ${kind} ${name} in namespace ${this.#namespace}`;
+    return clusterError(what, cause, "Its Role takes get and create of secrets and configmaps");
   }
-}
-
-/** The HTTP status with which the API server refused; `undefined` where it did not answer. */
-function statusOf(error: unknown): number | undefined {
-  const { code } = error as { code?: unknown };
-  return typeof code === "number" ? code : undefined;
-}
-
-/** What the API server says. The message of the client would have the whole answer, headers and all. */
-function messageOf(error: unknown): string {
-  const { body } = error as { body?: unknown };
-  try {
-    const status = typeof body === "string" ? JSON.parse(body) : body;
-    if (typeof status?.message === "string") return status.message;
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-  }
-  return `HTTP status ${statusOf(error)}`;
 }

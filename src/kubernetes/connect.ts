@@ -15,6 +15,8 @@ export interface Cluster {
   readonly core: CoreV1Api;
   /** What the package exports, for those who need more of it. */
   readonly client: KubernetesClient;
+  /** Whether we are in a pod of it, and reach the others ourselves. */
+  readonly inside: boolean;
 }
 
 /**
@@ -24,10 +26,11 @@ export interface Cluster {
  */
 export async function connect(): Promise<Cluster> {
   const client = await load();
+  const inside = Deno.env.has("KUBERNETES_SERVICE_HOST") && !Deno.env.has("KUBECONFIG");
   const config = new client.KubeConfig();
   try {
     // In a pod nothing else is looked at: who may read only some folders may not look for a home.
-    if (Deno.env.get("KUBERNETES_SERVICE_HOST") && !Deno.env.get("KUBECONFIG")) config.loadFromCluster();
+    if (inside) config.loadFromCluster();
     else config.loadFromDefault();
   } catch (cause) {
     throw new P2pError("kubeconfig_unreadable", `Cannot read the kubeconfig: ${asError(cause).message}`, {
@@ -36,7 +39,7 @@ export async function connect(): Promise<Cluster> {
     });
   }
   const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? "raintree";
-  return { config, namespace, core: config.makeApiClient(client.CoreV1Api), client };
+  return { config, namespace, core: config.makeApiClient(client.CoreV1Api), client, inside };
 }
 
 /** A dependency of the client asks for a module that Node calls old: nothing that a person could do about it. */
