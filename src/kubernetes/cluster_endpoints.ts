@@ -1,5 +1,6 @@
 import { abortable, type Clock, deadline } from "../base/clock.ts";
 import { P2pError } from "../base/errors.ts";
+import { clusterError } from "./cluster_error.ts";
 import type { Cluster } from "./connect.ts";
 import type { EndpointSlice } from "./endpoints_view.ts";
 import type { EndpointEvent, EndpointSource } from "./endpoints_watch.ts";
@@ -53,12 +54,8 @@ export class ClusterEndpoints implements EndpointSource {
       return { slices: items, version: metadata?.resourceVersion ?? "" };
     } catch (cause) {
       limit.signal.throwIfAborted();
-      const { code } = cause as { code?: unknown };
-      if (typeof code !== "number") throw cause;
-      throw new P2pError("kubernetes_refused", `The API server refused to list endpointslices: HTTP status ${code}`, {
-        cause,
-        hint: "A validator takes a Role with get, list and watch of endpointslices",
-      });
+      const what = `list endpointslices in namespace ${this.#namespace}`;
+      throw clusterError(what, cause, "The Role of a validator takes get, list and watch of endpointslices");
     }
   }
 

@@ -46,8 +46,22 @@ export async function connect(): Promise<Cluster> {
       hint: "Name a file in KUBECONFIG, or choose a context with `kubectl config use-context`",
     });
   }
-  const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? "raintree";
-  return { config, namespace, core: config.makeApiClient(client.CoreV1Api), client, inside };
+  const namespace = inside ? await podNamespace() : config.getContextObject(config.getCurrentContext())?.namespace;
+  return { config, namespace: namespace ?? "raintree", core: config.makeApiClient(client.CoreV1Api), client, inside };
+}
+
+/** The client finds it only with leave to ask who the user is, and is silent without. @throws {P2pError} `kubeconfig_unreadable` */
+async function podNamespace(): Promise<string> {
+  const path = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+  try {
+    return (await Deno.readTextFile(path)).trim();
+  } catch (cause) {
+    throw new P2pError("kubeconfig_unreadable", `Cannot read "${path}": ${asError(cause).message}`, {
+      cause,
+      hint:
+        "Give the pod its service account token (automountServiceAccountToken), and deno --allow-read=/var/run/secrets",
+    });
+  }
 }
 
 /** A dependency of the client asks for a module that Node calls old: nothing that a person could do about it. */
