@@ -15,6 +15,7 @@ const FLOORS = [
   "raintree",
   "module",
   "admin",
+  "kubernetes",
   "sim",
   "localnet",
   "cluster",

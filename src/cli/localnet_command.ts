@@ -8,14 +8,20 @@ import type { Io } from "./io.ts";
 
 const BACKENDS: readonly BackendName[] = ["process", "memory", "kubernetes"];
 
+/** What pods run unless `--image` says otherwise; as the objects in `k8s` have it. */
+const IMAGE = "localhost/raintree:dev";
+
+const IMAGE_VARIABLE = "RAINTREE_IMAGE";
+
 const flags: readonly Flag[] = [
   {
     name: "backend",
-    value: "process|memory",
-    summary: "Where it runs (default: where it is up, else process; kubernetes comes next)",
+    value: "process|memory|kubernetes",
+    summary: "Where it runs (default: where it is up, else process); kubernetes: in the cluster of the current context",
   },
   { name: "file", short: "f", value: "FILE", summary: "The manifest (default localnet.yaml, or nine validators)" },
   { name: "state", value: "DIR", summary: "Keys, genesis, logs, process numbers (default .localnet/NAME)" },
+  { name: "image", value: "NAME", summary: `kubernetes: what pods run (default ${IMAGE_VARIABLE}, else ${IMAGE})` },
   { name: "lines", value: "N", summary: "logs: lines of each node (default 20)" },
   { name: "json", summary: "Print one JSON object" },
 ];
@@ -74,12 +80,10 @@ export const command: Command = {
     if (words.length > VERBS[verb]) throw new UsageError(`Unexpected argument "${words[VERBS[verb]]}"`);
     if (verb === "host") return await host(parsed, io);
     const asked = parsed.choice("backend", BACKENDS);
-    if (asked === "kubernetes") {
-      throw new UsageError('Back end "kubernetes" comes next: so far there are process and memory');
-    }
     const manifest = await manifestOf(parsed.value("file"));
     const folder = absolute(parsed.value("state") ?? `.localnet/${manifest.name}`);
-    const backend = await backendOf(asked, manifest, folder);
+    const image = parsed.value("image") ?? (Deno.env.get(IMAGE_VARIABLE) || IMAGE);
+    const backend = await backendOf(asked, manifest, { folder, image });
     const { localnetVerbs } = await import("./localnet_verbs.ts");
     return await localnetVerbs[verb as keyof typeof localnetVerbs]({ manifest, backend, words, parsed, io });
   },
@@ -101,9 +105,9 @@ async function manifestOf(file: string | undefined): Promise<Manifest> {
 
 /** The back end asked for, or else that on which the network is up. @throws {UsageError} where it is up on another one */
 async function backendOf(
-  asked: "process" | "memory" | undefined,
+  asked: BackendName | undefined,
   manifest: Manifest,
-  folder: string,
+  { folder, image }: { folder: string; image: string },
 ): Promise<Backend> {
   const { StateFolder } = await import("../localnet/state_folder.ts");
   const present = (await new StateFolder(folder, systemClock).read())?.backend;
@@ -113,12 +117,23 @@ async function backendOf(
       "Leave --backend out, or end it first with `localnet down`",
     );
   }
-  if ((asked ?? present ?? "process") === "process") {
-    const { ProcessBackend } = await import("../localnet/process_backend.ts");
-    return new ProcessBackend(manifest, { folder });
+  switch (asked ?? present ?? "process") {
+    case "process": {
+      const { ProcessBackend } = await import("../localnet/process_backend.ts");
+      return new ProcessBackend(manifest, { folder });
+    }
+    case "memory": {
+      const { HostedMemory } = await import("../localnet/hosted_memory.ts");
+      return new HostedMemory(manifest, { folder });
+    }
+    case "kubernetes": {
+      const [{ KubernetesBackend }, { connect }] = await Promise.all([
+        import("../localnet/kubernetes_backend.ts"),
+        import("../kubernetes/connect.ts"),
+      ]);
+      return new KubernetesBackend(manifest, { cluster: await connect(), folder, image });
+    }
   }
-  const { HostedMemory } = await import("../localnet/hosted_memory.ts");
-  return new HostedMemory(manifest, { folder });
 }
 
 /** The process in which the memory back end lives; `up` starts it. */

@@ -3,11 +3,11 @@ import type { Backend } from "./backend.ts";
 import type { Fault, Manifest } from "./manifest.ts";
 import { faultProblems } from "./load_manifest.ts";
 
-/** Why faults that need another staked set are refused for now. */
+/** Why not every back end can do a fault. */
 const WHY: Partial<Record<Fault["fault"], string>> = {
-  scale: "the genesis file holds for every height; scaling comes with the Kubernetes back end",
-  partition: "only the memory back end lies between its nodes",
-  heal: "only the memory back end lies between its nodes",
+  scale: "the genesis file holds for every height; back end kubernetes looks who is there",
+  partition: "it does not lie between its nodes, as memory and kubernetes do",
+  heal: "it does not lie between its nodes, as memory and kubernetes do",
 };
 
 /** Refuses a fault that cannot be. @throws {P2pError} `localnet_unsupported`, `fault_malformed` */
