@@ -82,6 +82,7 @@ export class ClusterEndpoints implements EndpointSource {
       timeoutSeconds: Math.ceil(this.#watchMs / 1000),
     };
     const opened = new client.Watch(config).watch(this.#path, parameters, onMessage, onEnd);
+    opened.catch(reject);
     try {
       await abortable(ended, limit.signal);
     } finally {
