@@ -41,9 +41,6 @@ const SIGNAL_MS = 15_000;
 /** Where the digest of the manifest stands on the namespace. */
 const DIGEST = "raintree.dev/manifest";
 
-/** Why a container will not run, however long one waits. */
-const HOPELESS = /^(ErrImageNeverPull|ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainerConfigError)/;
-
 /**
  * A network of pods, from the objects in `k8s/base`, in a namespace of the network's name. What is up is what the cluster says: the state folder only notes in
  * which cluster. In a pod it is the network around that pod, and so is a network that `kubectl apply -k` made: these can be asserted and broken, not removed.
@@ -221,8 +218,20 @@ export class KubernetesBackend implements Backend, Disposable {
   /** Waits a while for the keys: who starts before they are there asks for them ever more seldom. */
   async #keys(signal: AbortSignal): Promise<void> {
     const endMs = this.#clock.now() + Math.min(KEYS_MS, this.#manifest.readyWithinMs);
-    const there = async () => await this.#network.members() !== undefined || this.#clock.now() > endMs;
-    await this.#network.until(there, signal);
+    await this.#network.until(async () => {
+      if (await this.#network.members() !== undefined || this.#clock.now() > endMs) return true;
+      await this.#assertHope();
+      return false;
+    }, signal);
+  }
+
+  /** @throws {P2pError} `image_missing` */
+  async #assertHope(): Promise<void> {
+    const why = await this.#network.hopeless();
+    if (why === undefined) return;
+    throw new P2pError("image_missing", why, {
+      hint: "Build and load the image (docs/kubernetes.md), or name another one with --image",
+    });
   }
 
   /** Waits for all; for as long as the manifest says. @throws {P2pError} `localnet_late`, `image_missing` */
@@ -232,15 +241,10 @@ export class KubernetesBackend implements Backend, Disposable {
     await this.#network.until(async () => {
       const [set, pods] = await Promise.all([this.#network.validators(), this.#network.pods()]);
       const all = [...pods.values()];
-      const hopeless = all.find(({ waiting }) => HOPELESS.test(waiting));
-      if (hopeless !== undefined) {
-        throw new P2pError("image_missing", `Pod ${hopeless.name} cannot run ${set?.image}: ${hopeless.waiting}`, {
-          hint: "Build and load the image (docs/kubernetes.md), or name another one with --image",
-        });
-      }
       const late = this.#clock.now() > endMs;
       const ready = all.filter((pod) => pod.ready);
       if (set !== undefined && !late && ready.length === set.replicas && (await this.status()).ready) return true;
+      await this.#assertHope();
       if (!late) return false;
       const away = this.#manifest.validators.map((_, i) => podName(i)).filter((name) => !pods.get(name)?.ready)
         .map((name) => `${name} ${pods.get(name)?.waiting || (pods.has(name) ? "is not ready" : "is not there")}`);

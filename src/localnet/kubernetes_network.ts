@@ -18,7 +18,7 @@ export interface ValidatorPod {
   readonly running: boolean;
   /** Whether it is ready, and not on its way out. */
   readonly ready: boolean;
-  /** Why its node does not run: `ErrImageNeverPull`; empty where it does, and where nothing is said. */
+  /** Why its node does not run: `CrashLoopBackOff`; empty where it does, and where nothing is said. */
   readonly waiting: string;
 }
 
@@ -50,7 +50,12 @@ interface GenesisEntry {
 
 const SET = "validator";
 
-const VALIDATORS = "app.kubernetes.io/part-of=raintree,app.kubernetes.io/component=validator";
+const OURS = "app.kubernetes.io/part-of=raintree";
+
+const VALIDATORS = `${OURS},app.kubernetes.io/component=validator`;
+
+/** Why a container will not run, however long one waits. */
+const HOPELESS: readonly string[] = ["ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"];
 
 /** Who the API server is told owns what we apply. */
 const OWNER = "raintree-localnet";
@@ -144,9 +149,22 @@ export class KubernetesNetwork {
         running: state?.running !== undefined,
         ready: !ending &&
           status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true,
-        waiting: [state?.waiting?.reason, state?.waiting?.message].filter(Boolean).join(": "),
+        waiting: state?.waiting?.reason ?? "",
       }];
     }));
+  }
+
+  /** Why a pod of the network will never run, such as that its image is nowhere; `undefined` where there is none such. */
+  async hopeless(): Promise<string | undefined> {
+    const where = { namespace: this.namespace, labelSelector: OURS };
+    const found = await this.#asked("list pods", () => this.cluster.core.listNamespacedPod(where));
+    for (const { metadata, status } of found?.items ?? []) {
+      for (const { image, state } of status?.containerStatuses ?? []) {
+        const { reason = "", message = "" } = state?.waiting ?? {};
+        if (HOPELESS.includes(reason)) return `Pod ${metadata?.name} cannot run ${image}: ${reason} ${message}`.trim();
+      }
+    }
+    return undefined;
   }
 
   /** The last lines of a pod's node. */
