@@ -36,8 +36,10 @@ export async function connect(): Promise<Cluster> {
     if (inside) config.loadFromCluster();
     else config.loadFromDefault();
   } catch (cause) {
-    throw new P2pError("kubeconfig_unreadable", `Cannot read the kubeconfig: ${asError(cause).message}`, {
-      cause,
+    // The YAML parser quotes the text around the place, which may be a key: neither that nor the cause is kept.
+    const [what, ...quoted] = asError(cause).message.split("\n");
+    throw new P2pError("kubeconfig_unreadable", `Cannot read the kubeconfig: ${what}`, {
+      cause: quoted.length === 0 ? cause : undefined,
       hint: "Name a file in KUBECONFIG",
     });
   }

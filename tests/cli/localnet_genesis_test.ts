@@ -68,6 +68,10 @@ Deno.test("localnet genesis tells who refuses, who is not there, and what is wro
   assertEquals(unreachable.code, 1);
   assertStringIncludes(unreachable.err, "Cannot read Secret validator-keys");
   assertEquals((await genesis("{}")).code, 1);
+  const malformed = await genesis("users: [{ name: x, user: { token: secret-token }\nclusters: []\n");
+  assertEquals(malformed.code, 3);
+  assertStringIncludes(malformed.err, "Cannot read the kubeconfig");
+  assertEquals(malformed.err.includes("secret-token"), false);
   for (const args of [["--max", "0"], ["--namespace", "A_B"], ["more"]]) {
     const { io, err } = fakeIo();
     assertEquals(await main(["localnet", "genesis", ...args], io), 2);
