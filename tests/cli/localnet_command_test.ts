@@ -116,7 +116,6 @@ Deno.test("localnet refuses what it cannot do before it starts anything", async 
     [[], 2, "takes one of up, status, assert, fault, logs, down"],
     [["upp"], 2, 'not "upp"'],
     [["up", "now"], 2, 'Unexpected argument "now"'],
-    [["up", "--backend", "kubernetes"], 2, "comes next"],
     [["up", "--backend", "docker"], 2, '"process", "memory"'],
     [["up", "-f", manifest], 2, "fullNodes: is reserved"],
     [["up", "-f", `${kept.root}/none.yaml`], 3, "Cannot read manifest"],
@@ -134,4 +133,14 @@ Deno.test("localnet refuses what it cannot do before it starts anything", async 
   }
   assert((await localnet("--help")).out.includes("localnet up|status|assert|fault|logs|down"));
   assertEquals([...Deno.readDirSync(kept.root)].map(({ name }) => name), ["localnet.yaml"]);
+});
+
+Deno.test("localnet --backend kubernetes says that there is no cluster", async () => {
+  await using kept = await place();
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", MOD, "localnet", "up", "--backend", "kubernetes", "-f", EXAMPLE, "--state", kept.state],
+    env: { KUBECONFIG: `${kept.root}/none` },
+  }).output();
+  assertEquals(code, 3);
+  assertStringIncludes(new TextDecoder().decode(stderr), "Cannot read the kubeconfig");
 });
