@@ -44,8 +44,8 @@ Deno.test("k8s/ holds no Secret and nothing that could be a key", async () => {
   }
 });
 
-Deno.test("every pod of k8s/base keeps to the restricted standard, reads only, and says what it needs", () => {
-  for (const { kind, metadata, spec } of withPods(base)) {
+Deno.test("every pod keeps to the restricted standard, reads only, says what it needs, and has no permission too many", async () => {
+  for (const { kind, metadata, spec } of withPods([...base, ...await resources("components/assertions")])) {
     const at = `${kind}/${metadata.name}`;
     const pod = spec.template.spec;
     assertEquals(pod.securityContext.runAsNonRoot, true, at);
@@ -64,6 +64,12 @@ Deno.test("every pod of k8s/base keeps to the restricted standard, reads only, a
       assertEquals(container.imagePullPolicy, "IfNotPresent", at);
       for (const need of [container.resources.requests.cpu, container.resources.requests.memory]) assert(need, at);
       assert(container.resources.limits.memory, at);
+      const permissions = container.args.slice(0, container.args.indexOf("mod.ts"));
+      assertEquals(
+        permissions.map((arg: string) => arg.split("=")[0]),
+        ["--allow-net", "--allow-env", "--allow-read"],
+        at,
+      );
     }
     assertEquals(
       base.filter((other) => other.kind === "ServiceAccount" && other.metadata.name === pod.serviceAccountName).length,

@@ -1,9 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { k8s, kustomization, rendered, resources } from "./manifests.ts";
+import { parse } from "@std/yaml";
+import { readManifest } from "../../src/localnet/load_manifest.ts";
+import { find, k8s, kustomization, rendered, resources } from "./manifests.ts";
 
 const sizes = { dev: 4, ci: 9, wide: 27 };
 
-/** By how many keys job genesis makes: README and docs/kubernetes.md say so. */
+/** So many keys job genesis makes; docs/kubernetes.md says so. */
 const KEYS = 32;
 
 Deno.test("every overlay is the base with another number of validators, and nothing that is not there", async () => {
@@ -33,5 +35,14 @@ Deno.test("kubectl renders every overlay with all objects of the base, in one na
       assertEquals(namespace, "raintree", `${name}: ${key(manifest)}`);
       if (key(manifest) === "StatefulSet/validator") assertEquals(manifest.spec.replicas, count);
     }
+  }
+});
+
+Deno.test("the manifest of the assertion client is that of the network of its overlay", async () => {
+  const { P2P_NETWORK } = find(await resources("base"), "ConfigMap", "node").data;
+  for (const name of ["dev", "ci"] as const) {
+    const { data } = find(await resources(`overlays/${name}`), "ConfigMap", "localnet");
+    const manifest = readManifest(parse(data["localnet.yaml"]));
+    assertEquals([manifest.name, manifest.validators.length], [P2P_NETWORK, sizes[name]]);
   }
 });
