@@ -1,8 +1,10 @@
 import { ProtocolError } from "../base/errors.ts";
 import { ByteWriter } from "../codec/byte_writer.ts";
+import { concat } from "../codec/concat.ts";
 import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
 import { type ReadVarint, readVarint, varintLength } from "../codec/varint.ts";
 import { ADDRESS_BYTES } from "../identity/address.ts";
+import { eachPacked, NONCE_BYTES } from "./packed_nonces.ts";
 
 /** Peers in ring order from an address (included) to another (excluded); from an address to itself it is all of them. */
 export interface AddressRange {
@@ -48,8 +50,8 @@ export interface Duty {
 export interface ControlMessage {
   /** Messages received and taken responsibility for. */
   acks: readonly AckRun[];
-  /** Broadcasts that the sender has: answered with `wants` or not at all. */
-  offers: readonly bigint[];
+  /** Broadcasts that the sender has, packed (8 bytes each, big-endian): answered with `wants` or not at all. */
+  offers: Uint8Array;
   /** Broadcasts that the sender has: answered with `wants` or `denials` (Pocket's `IGYW`). */
   asks: readonly bigint[];
   /** Broadcasts that the sender lacks (`IGYW_AFF`). */
@@ -75,7 +77,6 @@ export const CONTROL_ENTRIES_MAX = 8192;
 /** Messages that the runs of one {@link ControlMessage} acknowledge: more were never sent, and looking for them would take long. */
 const ACKED_MAX = 2 ** 20;
 
-const NONCE_BYTES = 8;
 const RANGE_BYTES = 2 * ADDRESS_BYTES;
 const UINT32_MAX = 0xffffffff;
 
@@ -106,10 +107,14 @@ const RECEIPT_SIGNATURES = 0x1a;
  */
 export function encodeControlMessage(message: ControlMessage): Uint8Array {
   const { acks, offers, asks, wants, denials, receipts, duties, probe, alive } = message;
-  const nonces = offers.length + asks.length + wants.length + denials.length;
+  const nonces = offers.length / NONCE_BYTES + asks.length + wants.length + denials.length;
   const out = new ByteWriter(HEAD_BYTES_MAX + ACK_BYTES_MAX * acks.length + NONCE_BYTES * nonces);
   if (acks.length > 0) writeAcks(out, acks);
-  if (offers.length > 0) writeNonces(out, OFFERS, offers);
+  if (offers.length > 0) {
+    out.byte(OFFERS);
+    out.varint(offers.length);
+    out.push(offers);
+  }
   if (asks.length > 0) writeNonces(out, ASKS, asks);
   if (wants.length > 0) writeNonces(out, WANTS, wants);
   if (denials.length > 0) writeNonces(out, DENIALS, denials);
@@ -128,7 +133,8 @@ export function encodeControlMessage(message: ControlMessage): Uint8Array {
  */
 export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   const acks: AckRun[] = [];
-  const offers: bigint[] = [];
+  const offers: Uint8Array[] = [];
+  let offered = 0;
   const asks: bigint[] = [];
   const wants: bigint[] = [];
   const denials: bigint[] = [];
@@ -139,7 +145,7 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   const reader = new ProtoReader(bytes);
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) readAcks(reader.bytes(), acks);
-    else if (field === 2) readNonces(reader.bytes(), offers);
+    else if (field === 2) offered = readOffers(reader.bytes(), offers, offered);
     else if (field === 3) readNonces(reader.bytes(), asks);
     else if (field === 4) readNonces(reader.bytes(), wants);
     else if (field === 5) readNonces(reader.bytes(), denials);
@@ -151,7 +157,7 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   let acked = 0;
   for (const { count } of acks) acked += count;
   if (acked > ACKED_MAX) throw malformed(`acknowledgements of ${acked} messages, the most is ${ACKED_MAX}`);
-  return { acks, offers, asks, wants, denials, receipts, duties, probe, alive };
+  return { acks, offers: concat(offers), asks, wants, denials, receipts, duties, probe, alive };
 }
 
 function writeFlag(out: ByteWriter, tag: number): void {
@@ -205,6 +211,16 @@ function readNonces(packed: Uint8Array, into: bigint[]): void {
     if (nonce === 0n) throw malformed("a nonce 0");
     into.push(nonce);
   }
+}
+
+/** Returns how many bytes of offers there are now. */
+function readOffers(packed: Uint8Array, into: Uint8Array[], before: number): number {
+  entries(packed, NONCE_BYTES, "nonces", before / NONCE_BYTES);
+  eachPacked(packed, (high, low) => {
+    if ((high | low) === 0) throw malformed("a nonce 0");
+  });
+  if (packed.length > 0) into.push(packed);
+  return before + packed.length;
 }
 
 function encodeReceipt({ nonce, missing, signatures }: Receipt): Uint8Array {

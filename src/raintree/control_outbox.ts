@@ -1,13 +1,14 @@
 import type { Cancel, Clock } from "../base/clock.ts";
 import type { Address } from "../identity/address.ts";
 import { type AckRun, CONTROL_ENTRIES_MAX, type Duty, encodeControlMessage, type Receipt } from "./control_message.ts";
+import { NONCE_BYTES } from "./packed_nonces.ts";
 
 /** What a layer may tell other nodes. Nothing of it waits for an answer, and everything may be lost. */
 export interface ControlSink {
   /** "I have this broadcast": wanted or not answered. */
   offer(to: Address, nonce: bigint): void;
-  /** The same of many; it can wait. On the hot path. */
-  offerAll(to: Address, nonces: readonly bigint[]): void;
+  /** The same of many, packed; it can wait. On the hot path. */
+  offerAll(to: Address, nonces: Uint8Array): void;
   /** "I have this broadcast, do you?" (`IGYW`) */
   ask(to: Address, nonce: bigint): void;
   /** "I lack it." (`IGYW_AFF`) */
@@ -63,9 +64,16 @@ export const BUSY_MS = 250;
 /** Ranges and signatures in the receipts of one message, beside its last: each receipt may be hundreds of kilobytes itself. */
 const RECEIPT_PARTS_MAX = 1024;
 
+const NOTHING = new Uint8Array();
+
+/** Bytes of offers in one message. */
+const OFFERED_MAX = NONCE_BYTES * CONTROL_ENTRIES_MAX;
+
 class Draft {
   acks: AckRun[] = [];
-  offers: bigint[] = [];
+  offers = NOTHING;
+  /** How much of `offers` is filled. */
+  offered = 0;
   asks: bigint[] = [];
   wants: bigint[] = [];
   denials: bigint[] = [];
@@ -78,6 +86,18 @@ class Draft {
   dials = false;
   /** Whether somebody waits for what it says. */
   urgent = false;
+
+  /** Makes room for as many bytes of offers, and returns where it begins. */
+  offer(bytes: number): number {
+    const at = this.offered;
+    this.offered += bytes;
+    if (this.offered > this.offers.length) {
+      const more = new Uint8Array(Math.max(this.offered, Math.min(2 * this.offers.length, OFFERED_MAX)));
+      more.set(this.offers);
+      this.offers = more;
+    }
+    return at;
+  }
 }
 
 /**
@@ -126,18 +146,22 @@ export class ControlOutbox implements ControlSink {
     const draft = this.#draft(to);
     draft.dials = true;
     this.counts.offers++;
-    this.#push(to, draft.offers, nonce);
+    const at = draft.offer(NONCE_BYTES);
+    new DataView(draft.offers.buffer).setBigUint64(at, nonce);
+    if (draft.offered === OFFERED_MAX) this.#flush(to);
   }
 
   /** See {@link ControlSink}. */
-  offerAll(to: Address, nonces: readonly bigint[]): void {
-    this.counts.offers += nonces.length;
+  offerAll(to: Address, nonces: Uint8Array): void {
+    this.counts.offers += nonces.length / NONCE_BYTES;
     for (let from = 0; from < nonces.length;) {
       const draft = this.#lazyDraft(to);
       draft.dials = true;
-      const end = Math.min(nonces.length, from + CONTROL_ENTRIES_MAX - draft.offers.length);
-      while (from < end) draft.offers.push(nonces[from++]);
-      if (draft.offers.length === CONTROL_ENTRIES_MAX) this.#flush(to);
+      const part = nonces.subarray(from, from + OFFERED_MAX - draft.offered);
+      const at = draft.offer(part.length); // first: it may replace the memory
+      draft.offers.set(part, at);
+      from += part.length;
+      if (draft.offered === OFFERED_MAX) this.#flush(to);
     }
   }
 
@@ -261,6 +285,7 @@ export class ControlOutbox implements ControlSink {
     const draft = this.#drafts.get(to);
     if (draft === undefined) return;
     this.#drafts.delete(to);
+    draft.offers = draft.offers.subarray(0, draft.offered);
     const bytes = encodeControlMessage(draft);
     this.counts.messages++;
     this.counts.bytes += bytes.length;

@@ -57,6 +57,12 @@ export class NonceDeduper {
     return place >= 0 && (this.#marks[place] & mark) !== 0;
   }
 
+  /** The same of a nonce given as its upper and its lower 32 bits: for many at once, without a bigint each. */
+  hasHalves(high: number, low: number, mark = 1): boolean {
+    const place = this.#index.findHalves(high, low);
+    return place >= 0 && (this.#marks[place] & mark) !== 0;
+  }
+
   /**
    * Whether `nonce` (an unsigned 64-bit integer) was seen before; from now on it was. When full, the oldest is forgotten.
    * `mark`, a bit below 256, tells apart what it was seen for: one table then serves several duties at the price of one look-up.

@@ -5,7 +5,7 @@
 export class NonceIndex {
   readonly #seedLow: number;
   readonly #seedHigh: number;
-  // The scratch splits a bigint into two 32-bit halves without making another bigint.
+  // The scratch splits a bigint into two 32-bit halves without making another bigint; the lower one is first, as on every machine that Deno runs on.
   readonly #scratch = new BigUint64Array(1);
   readonly #scratchHalves = new Uint32Array(this.#scratch.buffer);
   /** Two halves a place. */
@@ -25,8 +25,11 @@ export class NonceIndex {
   /** Where `nonce` (an unsigned 64-bit integer) stands, or -1. */
   find(nonce: bigint): number {
     this.#scratch[0] = nonce;
-    const low = this.#scratchHalves[0];
-    const high = this.#scratchHalves[1];
+    return this.findHalves(this.#scratchHalves[1], this.#scratchHalves[0]);
+  }
+
+  /** The same of a nonce given as its upper and its lower 32 bits. */
+  findHalves(high: number, low: number): number {
     const halves = this.#halves;
     const slots = this.#slots;
     const mask = slots.length - 1;

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { P2pError } from "../base/errors.ts";
 import { NonceDeduper } from "./dedup.ts";
+import { NONCE_BYTES } from "./packed_nonces.ts";
 
 /** A broadcast that came lately. Short-lived: whoever needs it later remembers its nonce or its number. */
 export interface RecentMessage {
@@ -72,7 +73,8 @@ export class RecentMessages {
   readonly #nonces: NonceDeduper;
   // Message number s stands at place s % places; there are always a power of two.
   #mask = FIRST_PLACES - 1;
-  #ids = new BigUint64Array(FIRST_PLACES);
+  /** Packed: a run of them is what others are told. */
+  #ids = new DataView(new ArrayBuffer(NONCE_BYTES * FIRST_PLACES));
   #times = new Float64Array(FIRST_PLACES);
   #starts = new Uint32Array(FIRST_PLACES);
   #lengths = new Uint32Array(FIRST_PLACES);
@@ -141,7 +143,7 @@ export class RecentMessages {
     }
     chunk.messages++;
     this.#nonces.note(nonce, (sequence % NOTES) + 1);
-    this.#ids[place] = nonce;
+    this.#ids.setBigUint64(NONCE_BYTES * place, nonce);
     this.#times[place] = nowMs;
     this.#starts[place] = start;
     this.#lengths[place] = length;
@@ -162,14 +164,18 @@ export class RecentMessages {
     return this.#young(sequence, nowMs);
   }
 
-  /** The nonces of the messages from number `from` on, in a row, that came at `atMs` or before. */
-  noncesUpTo(from: number, atMs: number): bigint[] {
-    const nonces: bigint[] = [];
-    for (let sequence = Math.max(from, this.#oldest); sequence < this.#next; sequence++) {
-      const place = sequence & this.#mask;
-      if (this.#times[place] > atMs) break;
-      nonces.push(this.#ids[place]);
-    }
+  /** The nonces of the messages from number `from` on, in a row, that came at `atMs` or before, packed. */
+  noncesUpTo(from: number, atMs: number): Uint8Array {
+    const first = Math.max(from, this.#oldest);
+    let end = first;
+    while (end < this.#next && this.#times[end & this.#mask] <= atMs) end++;
+    const nonces = new Uint8Array(NONCE_BYTES * (end - first));
+    const ids = new Uint8Array(this.#ids.buffer);
+    const start = NONCE_BYTES * (first & this.#mask);
+    const whole = ids.subarray(start, start + nonces.length);
+    nonces.set(whole);
+    // The places go round.
+    nonces.set(ids.subarray(0, nonces.length - whole.length), whole.length);
     return nonces;
   }
 
@@ -199,7 +205,7 @@ export class RecentMessages {
 
   #kept(sequence: number): RecentMessage {
     const place = sequence & this.#mask;
-    return new Kept(this, this.#ids[place], this.#times[place], sequence);
+    return new Kept(this, this.#ids.getBigUint64(NONCE_BYTES * place), this.#times[place], sequence);
   }
 
   /** The number of the message with this nonce, if it is held; otherwise -1. */
@@ -240,7 +246,7 @@ export class RecentMessages {
   /** Twice the places; the bound on bytes is one on these too. */
   #grow(): void {
     const places = 2 * (this.#mask + 1);
-    const ids = new BigUint64Array(places);
+    const ids = new DataView(new ArrayBuffer(NONCE_BYTES * places));
     const times = new Float64Array(places);
     const starts = new Uint32Array(places);
     const lengths = new Uint32Array(places);
@@ -248,7 +254,7 @@ export class RecentMessages {
     for (let sequence = this.#oldest; sequence < this.#next; sequence++) {
       const from = sequence & this.#mask;
       const to = sequence & (places - 1);
-      ids[to] = this.#ids[from];
+      ids.setBigUint64(NONCE_BYTES * to, this.#ids.getBigUint64(NONCE_BYTES * from));
       times[to] = this.#times[from];
       starts[to] = this.#starts[from];
       lengths[to] = this.#lengths[from];

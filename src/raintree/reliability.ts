@@ -143,7 +143,7 @@ export class Reliability {
         ring,
         sink,
         recent: this.#recent,
-        has,
+        nonces,
         isDead,
         connected,
         deliver: this.#deliver,

@@ -4,7 +4,9 @@ import { below, type Random } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
 import type { ControlSink } from "./control_outbox.ts";
 import { Grievances } from "./grievances.ts";
+import type { NonceDeduper } from "./dedup.ts";
 import { nearestAlive, type RingSide } from "./nearest_alive.ts";
+import { eachPacked, NONCE_BYTES, unpackNonce } from "./packed_nonces.ts";
 import type { RecentMessage, RecentMessages } from "./recent_messages.ts";
 import type { Ring } from "./ring.ts";
 import { Served } from "./served.ts";
@@ -24,8 +26,8 @@ export interface RepairOptions {
   sink: Pick<ControlSink, "offer" | "offerAll" | "want" | "deny">;
   /** The broadcasts that can be given to others. */
   recent: RecentMessages;
-  /** Whether this node has seen a broadcast, its payload forgotten or not. On the hot path. */
-  has(nonce: bigint): boolean;
+  /** The broadcasts that this node has seen, their payload forgotten or not. */
+  nonces: Pick<NonceDeduper, "has" | "hasHalves">;
   /** Whether a peer is known to be dead. */
   isDead(peer: Address): boolean;
   /** Peers with an open connection. */
@@ -144,17 +146,20 @@ export class Repair {
     if (message !== undefined) this.#contest(message.sequence);
   }
 
-  /** A peer has these. On the hot path: nearly all of them are here too. */
-  offered(from: Address, nonces: readonly bigint[]): void {
+  /** A peer has these, packed. On the hot path: nearly all of them are here too. */
+  offered(from: Address, nonces: Uint8Array): void {
     if (this.#closed || !this.#staked(from)) return;
-    for (const nonce of nonces) if (!this.#options.has(nonce)) this.#wanted.heard(from, nonce);
+    const { nonces: known } = this.#options;
+    eachPacked(nonces, (high, low, at) => {
+      if (!known.hasHalves(high, low)) this.#wanted.heard(from, unpackNonce(nonces, at));
+    });
   }
 
   /** A peer has these and waits for an answer (`IGYW`). */
   asked(from: Address, nonces: readonly bigint[]): void {
     if (this.#closed || !this.#staked(from)) return;
     for (const nonce of nonces) {
-      if (this.#options.has(nonce)) this.#sink.deny(from, nonce);
+      if (this.#options.nonces.has(nonce)) this.#sink.deny(from, nonce);
       else this.#wanted.heard(from, nonce, true);
     }
   }
@@ -167,7 +172,7 @@ export class Repair {
       const message = this.#recent.get(nonce);
       if (message === undefined) {
         // Offered and forgotten since, perhaps: nobody's fault.
-        if (!this.#options.has(nonce)) refused++;
+        if (!this.#options.nonces.has(nonce)) refused++;
       } else if (this.#served.take(from, message.sequence)) {
         this.#options.deliver(from, message);
         this.#contest(message.sequence);
@@ -253,10 +258,11 @@ export class Repair {
     const from = Math.max(this.#unoffered, this.#recent.oldest);
     const nonces = this.#recent.noncesUpTo(from, nowMs - this.#settleMs);
     if (nonces.length === 0) return;
-    const until = from + nonces.length;
+    const count = nonces.length / NONCE_BYTES;
+    const until = from + count;
     this.#unoffered = until;
     this.#side = this.#side === 1 ? -1 : 1;
-    const peers = this.#neighbours(ring, self, nonces.length > BUSY ? [this.#side] : BOTH_SIDES);
+    const peers = this.#neighbours(ring, self, count > BUSY ? [this.#side] : BOTH_SIDES);
     this.#draw(connected, 1, peers);
     for (const peer of peers) {
       this.#served.offeredRun(peer, from, until);

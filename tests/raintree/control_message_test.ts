@@ -13,6 +13,7 @@ import {
   encodeControlMessage,
   RECEIPT_SIGNATURE_BYTES,
 } from "../../src/raintree/control_message.ts";
+import { eachPacked, NONCE_BYTES, packNonces } from "../../src/raintree/packed_nonces.ts";
 
 const seed = 0xc04;
 const UINT32_MAX = 0xffffffff;
@@ -38,7 +39,7 @@ const messages: fc.Arbitrary<ControlMessage> = fc.record({
   acks: fc.array(fc.record({ first: uint32, count: fc.integer({ min: 1, max: 10_000 }) }, plainRecord), {
     maxLength: 100,
   }),
-  offers: nonces,
+  offers: nonces.map(packNonces),
   asks: nonces,
   wants: nonces,
   denials: nonces,
@@ -60,7 +61,7 @@ const messages: fc.Arbitrary<ControlMessage> = fc.record({
 
 const NOTHING: ControlMessage = {
   acks: [],
-  offers: [],
+  offers: new Uint8Array(),
   asks: [],
   wants: [],
   denials: [],
@@ -97,7 +98,7 @@ Deno.test("encodeControlMessage() writes what protobufjs reads, and the other wa
     fc.property(messages, (message) => {
       const fields = {
         acks: message.acks.flatMap(({ first, count }) => [first, count]),
-        offers: bigEndian(message.offers),
+        offers: message.offers,
         asks: bigEndian(message.asks),
         wants: bigEndian(message.wants),
         denials: bigEndian(message.denials),
@@ -170,7 +171,7 @@ Deno.test("decodeControlMessage() joins lists that come in parts, skips unknown 
   assertEquals(decodeControlMessage(bytes), {
     ...NOTHING,
     acks: [{ first: 5, count: 1 }, { first: 7, count: 300 }],
-    offers: [1n, 2n, 3n],
+    offers: packNonces([1n, 2n, 3n]),
     receipts: [{
       nonce: 9n,
       missing: [range(3), range(4)],
@@ -224,16 +225,17 @@ Deno.test("decodeControlMessage() takes as many entries as may be, and refuses o
   const receipts = offers.map((nonce) => ({ nonce, missing: [], signatures: [] }));
   const large = { nonce: 1n, missing: Array(max).fill(range), signatures: Array(max).fill(new Uint8Array(96)) };
   const duties = offers.map((nonce) => ({ nonce, until: range.until, seq: 1, receiptMs: 0, signed: false }));
-  const lists = { acks, offers, asks: offers, wants: offers, denials: offers, duties };
+  const lists = { acks, offers: packNonces(offers), asks: offers, wants: offers, denials: offers, duties };
   const full = decodeControlMessage(encodeControlMessage({ ...NOTHING, ...lists, receipts }));
   for (const list of Object.values(full)) if (Array.isArray(list)) assertEquals(list.length, max);
+  assertEquals(full.offers.length, NONCE_BYTES * max);
   const [{ missing, signatures }] =
     decodeControlMessage(encodeControlMessage({ ...NOTHING, receipts: [large] })).receipts;
   assertEquals([missing.length, signatures.length], [max, max]);
 
   const parts: Partial<ControlMessage>[] = [
     { acks: [acks[0]] },
-    { offers: [1n] },
+    { offers: packNonces([1n]) },
     { asks: [1n] },
     { wants: [1n] },
     { denials: [1n] },
@@ -247,7 +249,7 @@ Deno.test("decodeControlMessage() takes as many entries as may be, and refuses o
   const over = Array(max + 1);
   const tooMany: Partial<ControlMessage>[] = [
     { acks: over.fill({ first: 1, count: 1 }).slice() },
-    { offers: over.fill(1n).slice() },
+    { offers: packNonces(over.fill(1n)) },
     { receipts: [{ ...large, missing: over.fill(range).slice() }] },
     { receipts: [{ ...large, signatures: over.fill(new Uint8Array(96)).slice() }] },
     { receipts: over.fill(receipts[0]).slice() },
@@ -257,7 +259,7 @@ Deno.test("decodeControlMessage() takes as many entries as may be, and refuses o
 
 Deno.test("decodeControlMessage() looks at each byte once, however small the parts are that a list comes in", () => {
   // 8,192 nonces, then 200,000 empty parts of the same list: copied together at each part, that would be 13 GB.
-  const offers = Array.from({ length: CONTROL_ENTRIES_MAX }, (_, i) => BigInt(i + 1));
+  const offers = packNonces(Array.from({ length: CONTROL_ENTRIES_MAX }, (_, i) => BigInt(i + 1)));
   const out = new ByteWriter();
   out.push(encodeControlMessage({ ...NOTHING, offers }));
   for (let i = 0; i < 200_000; i++) out.push(Uint8Array.of(0x12, 0));
@@ -268,7 +270,7 @@ Deno.test("decodeControlMessage() returns or throws a ProtocolError whatever the
   const random = seededRandom(seed);
   const whole = encodeControlMessage({
     acks: [{ first: UINT32_MAX, count: 3 }, { first: 70, count: 1 }],
-    offers: [1n, 2n],
+    offers: packNonces([1n, 2n]),
     asks: [3n],
     wants: [4n],
     denials: [5n],
@@ -292,7 +294,8 @@ Deno.test("decodeControlMessage() returns or throws a ProtocolError whatever the
     try {
       const { acks, offers, receipts } = decodeControlMessage(cut);
       for (const { first, count } of acks) assert(first <= UINT32_MAX && count > 0 && count <= UINT32_MAX);
-      assert(!offers.includes(0n) && receipts.every(({ nonce }) => nonce > 0n), `seed ${seed}, input ${i}`);
+      eachPacked(offers, (high, low) => assert((high | low) !== 0));
+      assert(receipts.every(({ nonce }) => nonce > 0n), `seed ${seed}, input ${i}`);
       read[kind]++;
     } catch (error) {
       assertInstanceOf(error, ProtocolError, `seed ${seed}, input ${i}`);

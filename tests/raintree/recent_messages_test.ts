@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { P2pError } from "../../src/base/errors.ts";
 import { below, seededRandom } from "../../src/base/random.ts";
 import { randomNonce } from "../../src/raintree/envelope.ts";
+import { packNonces } from "../../src/raintree/packed_nonces.ts";
 import { RecentMessages } from "../../src/raintree/recent_messages.ts";
 import { VirtualClock } from "../../src/sim/virtual_clock.ts";
 
@@ -75,4 +76,16 @@ Deno.test("RecentMessages keeps one message larger than its limit until the next
   assertEquals([recent.get(1n), recent.get(2n)?.data.length], [undefined, 5000]);
   recent.add(3n, new Uint8Array(10));
   assertEquals([recent.get(2n), recent.size], [undefined, 1]);
+});
+
+Deno.test("RecentMessages.noncesUpTo() tells a run that goes round the end of its places", () => {
+  const clock = new VirtualClock();
+  // 256 places, of which an evicted message leaves one: a run of 200 from number 200 on goes round.
+  const recent = new RecentMessages({ clock, bytesMax: 200 * (64 + 10) });
+  for (let nonce = 1n; nonce <= 400n; nonce++) recent.add(nonce, new Uint8Array(10));
+  assertEquals([recent.oldest, recent.next], [200, 400]);
+  const packed = (from: number) => packNonces(Array.from({ length: 400 - from }, (_, i) => BigInt(from + i + 1)));
+  assertEquals(recent.noncesUpTo(0, clock.now()), packed(200));
+  assertEquals(recent.noncesUpTo(250, clock.now()), packed(250));
+  assertEquals(recent.noncesUpTo(300, clock.now() - 1), packed(400));
 });

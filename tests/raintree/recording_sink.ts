@@ -1,5 +1,6 @@
 import type { Address } from "../../src/identity/address.ts";
 import type { ControlSink } from "../../src/raintree/control_outbox.ts";
+import { eachPacked, unpackNonce } from "../../src/raintree/packed_nonces.ts";
 
 /** Something that was said. */
 export interface Said {
@@ -12,8 +13,8 @@ export interface Said {
 export class RecordingSink implements Pick<ControlSink, "offer" | "ask" | "want" | "deny"> {
   said: Said[] = [];
 
-  offerAll(to: Address, nonces: readonly bigint[]): void {
-    for (const nonce of nonces) this.offer(to, nonce);
+  offerAll(to: Address, nonces: Uint8Array): void {
+    eachPacked(nonces, (_high, _low, at) => this.offer(to, unpackNonce(nonces, at)));
   }
 
   offer(to: Address, nonce: bigint): void {

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Duty } from "../../src/raintree/control_message.ts";
 import { encodeRainTreeMessage } from "../../src/raintree/message.ts";
 import { payload, ReliableNetwork } from "./reliable_network.ts";
+import { packNonces } from "../../src/raintree/packed_nonces.ts";
 
 /** All positions but some. */
 function others(n: number, ...without: number[]): number[] {
@@ -17,7 +18,7 @@ async function repairedNode(options: ConstructorParameters<typeof ReliableNetwor
   const network = new ReliableNetwork(27, { routers: [9], ...options });
   const { clock } = network;
   const data = payload(5n, 1000);
-  network.say(8, 9, { offers: [5n] });
+  network.say(8, 9, { offers: packNonces([5n]) });
   await clock.advance(400);
   assertEquals(network.controls(9).filter(({ wants }) => wants.length > 0).map(({ to, wants }) => [to, wants]), [
     [8, [5n]],

@@ -41,7 +41,7 @@ export interface NetworkOptions extends LayerOptions {
 /** Nothing said. */
 export const SILENT: ControlMessage = {
   acks: [],
-  offers: [],
+  offers: new Uint8Array(),
   asks: [],
   wants: [],
   denials: [],

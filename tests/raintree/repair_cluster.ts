@@ -179,6 +179,10 @@ export class RepairCluster {
       sink: outbox,
       recent,
       has: (nonce: bigint) => got.has(nonce),
+      nonces: {
+        has: (nonce: bigint) => got.has(nonce),
+        hasHalves: (high: number, low: number) => got.has(BigInt(high) << 32n | BigInt(low)),
+      },
       isDead: () => false,
       connected: () => near,
       deliver: (to: Address, message: { nonce: bigint; data: Uint8Array }) => {

@@ -2,7 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import type { P2pError } from "../../src/base/errors.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import type { Address } from "../../src/identity/address.ts";
+import { NonceDeduper } from "../../src/raintree/dedup.ts";
 import { randomNonce } from "../../src/raintree/envelope.ts";
+import { packNonces } from "../../src/raintree/packed_nonces.ts";
 import { RecentMessages } from "../../src/raintree/recent_messages.ts";
 import { Repair, type RepairOptions } from "../../src/raintree/repair.ts";
 import { Ring } from "../../src/raintree/ring.ts";
@@ -19,7 +21,7 @@ function rig(nodes = 20, options: Partial<RepairOptions> = {}) {
   const stranger = all.pop()!;
   const ring = Ring.of(all);
   const recent = new RecentMessages({ clock });
-  const seen = new Set<bigint>();
+  const nonces = new NonceDeduper({ random });
   const delivered: [to: Address, nonce: bigint][] = [];
   const complaints: [from: Address, code: string][] = [];
   const connected = Array.from({ length: Math.floor((nodes - 1) / 5) }, (_, i) => ring.at(5 * (i + 1)));
@@ -30,7 +32,7 @@ function rig(nodes = 20, options: Partial<RepairOptions> = {}) {
     ring: () => ring,
     sink,
     recent,
-    has: (nonce) => seen.has(nonce),
+    nonces,
     isDead: () => false,
     connected: () => connected,
     deliver: (to, message) => delivered.push([to, message.nonce]),
@@ -40,7 +42,7 @@ function rig(nodes = 20, options: Partial<RepairOptions> = {}) {
     ...options,
   });
   const got = (nonce: bigint, by: "tree" | "repair" | "own" = "tree") => {
-    seen.add(nonce);
+    nonces.seen(nonce);
     repair.got(recent.add(nonce, new Uint8Array(10)), by);
   };
   return { clock, sink, ring, stranger, recent, connected, delivered, complaints, repair, got, random };
@@ -107,7 +109,7 @@ Deno.test("Repair offers a contested broadcast to k random peers for H intervals
 
 Deno.test("Repair contests what it had to ask for, and what others want", async () => {
   const { clock, sink, ring, repair, got } = rig(200, { graceMs: 100 });
-  repair.offered(ring.at(4), [7n]);
+  repair.offered(ring.at(4), packNonces([7n]));
   await clock.advance(150);
   assertEquals(sink.take(), [{ what: "want", to: ring.at(4), nonce: 7n }]);
   got(7n, "repair");
@@ -158,10 +160,10 @@ Deno.test("Repair does not blame a peer for what this node forgot, nor for one w
 
 Deno.test("Repair ignores offers of peers that are not staked, and complains where it is many", () => {
   const { sink, stranger, complaints, repair, clock } = rig();
-  repair.offered(stranger, [1n]);
+  repair.offered(stranger, packNonces([1n]));
   repair.asked(stranger, [1n]);
   assertEquals([sink.take(), complaints, repair.sizes.lacking], [[], [], 0]);
-  for (let i = 0; i < 100; i++) repair.offered(stranger, [1n]);
+  for (let i = 0; i < 100; i++) repair.offered(stranger, packNonces([1n]));
   assertEquals(complaints.length, 3);
   assertEquals(clock.pending, 0);
 });
@@ -202,7 +204,7 @@ Deno.test("Repair's tables stay bounded, and empty when it is over", async () =>
       repair.contest(nonce);
     }
     for (let peer = 1; peer < 20; peer++) {
-      repair.offered(ring.at(peer), Array.from({ length: 50 }, () => randomNonce(random)));
+      repair.offered(ring.at(peer), packNonces(Array.from({ length: 50 }, () => randomNonce(random))));
     }
     repair.recovered(ring.at(round + 20));
     await clock.advance(100);
@@ -223,12 +225,12 @@ Deno.test("Repair's tables stay bounded, and empty when it is over", async () =>
 Deno.test("Repair.close() leaves no timer, and nothing is said afterwards", () => {
   const { clock, sink, ring, repair, got } = rig();
   got(7n);
-  repair.offered(ring.at(1), [8n]);
+  repair.offered(ring.at(1), packNonces([8n]));
   repair.close();
   repair.close();
   got(9n);
   repair.contest(7n);
-  repair.offered(ring.at(1), [10n]);
+  repair.offered(ring.at(1), packNonces([10n]));
   repair.asked(ring.at(1), [10n]);
   repair.wanted(ring.at(1), [7n]);
   repair.recovered(ring.at(1));

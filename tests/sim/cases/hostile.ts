@@ -7,6 +7,7 @@ import { SimCluster } from "../../../src/sim/sim_cluster.ts";
 import type { SimHost } from "../../../src/sim/sim_host.ts";
 import { Attacker } from "./attacker.ts";
 import type { SimCase } from "./case.ts";
+import { packNonces } from "../../../src/raintree/packed_nonces.ts";
 
 const NODES = 27;
 const VICTIM = 13;
@@ -34,7 +35,7 @@ const AT_ONCE = 50;
 
 const SILENT: ControlMessage = {
   acks: [],
-  offers: [],
+  offers: new Uint8Array(),
   asks: [],
   wants: [],
   denials: [],
@@ -79,7 +80,7 @@ const ATTACKS: readonly Attack[] = [
     count: 200,
     build() {
       const source = random();
-      const offers = Array.from({ length: 8193 }, () => randomNonce(source));
+      const offers = packNonces(Array.from({ length: 8193 }, () => randomNonce(source)));
       const message = encodeControlMessage({ ...SILENT, offers });
       return () => message;
     },
@@ -90,7 +91,8 @@ const ATTACKS: readonly Attack[] = [
     count: 2_000,
     build() {
       const source = random();
-      return () => encodeControlMessage({ ...SILENT, offers: Array.from({ length: 100 }, () => randomNonce(source)) });
+      return () =>
+        encodeControlMessage({ ...SILENT, offers: packNonces(Array.from({ length: 100 }, () => randomNonce(source))) });
     },
   },
   {
