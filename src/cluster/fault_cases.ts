@@ -115,7 +115,8 @@ export const FAULT_CASES_BY_NAME: Readonly<Record<FaultCaseName, FaultCase>> = {
         absence.returnedMs = scene.watched(name)?.runs[0]?.firstMs;
         return absence;
       });
-      for (const absence of joined) await scene.again(absence);
+      // Of those who were there before: who joined together may hear nobody else.
+      for (const absence of joined) await scene.again(absence, names);
       await scene.hold(scene.parameters.downMs);
       for (const { node } of joined) scene.away(node, "ended");
       await scene.do({ fault: "scale", validators: names.length });
