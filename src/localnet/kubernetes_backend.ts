@@ -304,9 +304,15 @@ export class KubernetesBackend implements Backend, Disposable {
     const found = await this.#network.read();
     const running = [...(await this.#network.pods()).values()].filter((pod) => pod.running).length;
     if (found !== undefined) {
-      await this.#partition.heal((await this.#network.validators())?.image ?? this.#image);
-      await this.#network.remove();
       using limit = deadline(this.#clock, END_MS, `The end of namespace ${this.#network.namespace}`);
+      const set = await this.#network.validators();
+      await this.#partition.heal(set?.image ?? this.#image);
+      if (set !== undefined) {
+        // A namespace with pods in it is looked at again only after half of their grace, and again.
+        await this.#network.change({ spec: { replicas: 0 } });
+        await this.#network.until(async () => (await this.#network.pods()).size === 0, limit.signal);
+      }
+      await this.#network.remove();
       await this.#network.until(async () => await this.#network.read() === undefined, limit.signal);
     }
     await this.#folder.remove();
