@@ -32,5 +32,9 @@ Deno.test("the Tiltfile names objects, image, ports and files as k8s/ and the Do
   assertStringIncludes(text, `port_forward(port, ${admin}, `);
   assertStringIncludes(await Deno.readTextFile(new URL("k8s/image/Dockerfile", root)), "WORKDIR /app");
   assertStringIncludes(text, '"/app/src"');
-  for (const part of all(/for part in \[(.*)\]\]/g)[0].split(", ")) await Deno.stat(new URL(JSON.parse(part), root));
+  const parts: string[] = JSON.parse(all(/^parts = (\[.*\])$/gm)[0]);
+  for (const part of parts) await Deno.stat(new URL(part, root));
+  const dockerfile = await Deno.readTextFile(new URL("k8s/image/Dockerfile", root));
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, paths]) => paths.split(" "));
+  assertEquals(new Set(copied), new Set(parts.filter((part) => part !== "k8s/image")));
 });
