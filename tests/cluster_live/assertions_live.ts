@@ -19,12 +19,10 @@ Deno.test("nine validators in a cluster hold every assertion, whatever is done t
   try {
     await backend.up(NEVER);
     const onBegin = (name: string) => console.log(`asserting ${name}`);
-    const onProgress = (_name: string, text: string) => console.log(`  ${text}`);
     const report = await runAssertions(backend, manifest, {
       signal: NEVER,
       names: ASSERTION_NAMES,
       onBegin,
-      onProgress,
     });
     for (const { name, ok, detail, elapsedMs } of report.assertions) {
       console.log(`${ok ? "ok    " : "FAILED"} ${name} (${elapsedMs} ms): ${detail}`);
