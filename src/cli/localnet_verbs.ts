@@ -59,8 +59,9 @@ export const localnetVerbs: Readonly<
       };
       report = await runAssertions(backend, manifest, { signal: io.signal, names, onBegin, onProgress });
     }
+    // As JSON, the tables are beside it: a log of both has the one to read and the other to keep.
+    printReport(report, parsed.has("json") ? { ...io, stdout: io.stderr } : io);
     if (parsed.has("json")) printJson(report, io);
-    else printReport(report, io);
     return report.ok ? ExitCode.ok : ExitCode.failed;
   },
 

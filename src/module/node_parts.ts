@@ -9,6 +9,9 @@ import { CHANNELS } from "./channels.ts";
 import type { P2PConfig } from "./config.ts";
 import type { P2PModuleParts } from "./p2p_module.ts";
 
+/** How Kubernetes gives a pod its own file of a Secret: the user of the pod reads it by a group made for it, and nobody writes. */
+const SECRET_MODE = 0o440;
+
 /** Whoever may read the key file can be this node. Only told: the key may be read already, and where to keep it is the operator's to say. */
 export async function warnOfSharedKey(path: string): Promise<void> {
   if (path === "") return;
@@ -16,6 +19,7 @@ export async function warnOfSharedKey(path: string): Promise<void> {
   try {
     const { mode } = await Deno.stat(path);
     if (mode === null || (mode & 0o044) === 0) return; // Windows has no such bits
+    if ((mode & 0o777) === SECRET_MODE) return;
     log.warn("key file {path} can be read by other users (mode {mode}): chmod 600 it", {
       path,
       mode: (mode & 0o777).toString(8),

@@ -60,7 +60,7 @@ Deno.test(
       ],
     });
     try {
-      for (const mode of [0o600, 0o640]) {
+      for (const mode of [0o600, 0o440, 0o640]) {
         await Deno.chmod(path, mode);
         const config = { private_key: keysOf(1)[0], private_key_file: path, connection_type: "memory" } as const;
         await using node = P2PModule.create(config, { memory: new MemoryNetwork() });
