@@ -8,6 +8,10 @@ export class NonceIndex {
   // The scratch splits a bigint into two 32-bit halves without making another bigint; the lower one is first, as on every machine that Deno runs on.
   readonly #scratch = new BigUint64Array(1);
   readonly #scratchHalves = new Uint32Array(this.#scratch.buffer);
+  // The same nonce is looked up several times while a message is handled: the place found last, and its nonce.
+  #lastLow = 0;
+  #lastHigh = 0;
+  #lastPlace = -1;
   /** Two halves a place. */
   readonly #halves: Uint32Array;
   /** Place plus one, or 0 for an empty slot; at most half of the slots are taken. */
@@ -30,12 +34,14 @@ export class NonceIndex {
 
   /** The same of a nonce given as its upper and its lower 32 bits. */
   findHalves(high: number, low: number): number {
+    if (low === this.#lastLow && high === this.#lastHigh && this.#lastPlace >= 0) return this.#lastPlace;
     const halves = this.#halves;
     const slots = this.#slots;
     const mask = slots.length - 1;
     for (let slot = this.#slotOf(low, high); slots[slot] !== 0; slot = (slot + 1) & mask) {
       const at = 2 * (slots[slot] - 1);
-      if (halves[at] === low && halves[at + 1] === high) return at / 2;
+      if (halves[at] !== low || halves[at + 1] !== high) continue;
+      return this.#found(at / 2, low, high);
     }
     return -1;
   }
@@ -52,6 +58,7 @@ export class NonceIndex {
     let slot = this.#slotOf(low, high);
     while (slots[slot] !== 0) slot = (slot + 1) & mask;
     slots[slot] = place + 1;
+    this.#found(place, low, high);
   }
 
   /** The nonce at a taken place. */
@@ -63,6 +70,7 @@ export class NonceIndex {
 
   /** Empties the slot of a taken place, and moves back whoever stands behind only because of it, so that no gap ends a search early. */
   remove(place: number): void {
+    if (place === this.#lastPlace) this.#lastPlace = -1;
     const slots = this.#slots;
     const mask = slots.length - 1;
     let gap = this.#home(place);
@@ -74,6 +82,12 @@ export class NonceIndex {
       gap = slot;
     }
     slots[gap] = 0;
+  }
+
+  #found(place: number, low: number, high: number): number {
+    this.#lastLow = low;
+    this.#lastHigh = high;
+    return this.#lastPlace = place;
   }
 
   #home(place: number): number {

@@ -92,10 +92,8 @@ export class Ring implements Iterable<Address> {
     return this.#views[index] ??= this.#packed.subarray(index * ADDRESS_BYTES, (index + 1) * ADDRESS_BYTES);
   }
 
-  /** `bytes` (20), as this ring's own view where the address is in it: what is kept then keeps nothing else alive. Otherwise a copy. */
-  own(bytes: Uint8Array): Uint8Array {
-    const index = this.#lowerBoundOfBytes(bytes);
-    if (index === this.#addresses.length) return new Uint8Array(bytes);
+  /** `bytes` (20), as this ring's own view where that is the address at `index`: what is kept then keeps nothing else alive. Otherwise a copy. */
+  own(bytes: Uint8Array, index: number): Uint8Array {
     const start = index * ADDRESS_BYTES;
     for (let i = 0; i < ADDRESS_BYTES; i++) {
       if (this.#packed[start + i] !== bytes[i]) return new Uint8Array(bytes);

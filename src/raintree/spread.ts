@@ -82,11 +82,12 @@ export class Spread {
     this.#confirm = confirm;
     this.#bare = bare;
     // Hand-overs are remembered until they are acknowledged: a view would keep alive what the network read.
-    until = ring.own(until);
+    const size = ring.segmentSize(index, until);
+    until = ring.own(until, ring.indexAt(index, size));
     if (served > 1) return this.#handOver(ring.indexAt(index, served), until);
     const { offsets, sizes } = this.#patternOf(ring);
-    if (sizes.has(ring.segmentSize(index, until))) visitHandovers(ring, index, until, this.#handOver);
-    else visitWarmHandovers(ring, index, until, offsets, this.#handOver);
+    if (sizes.has(size)) visitHandovers(ring, index, until, this.#handOver, size);
+    else visitWarmHandovers(ring, index, until, offsets, this.#handOver, size);
   }
 
   /** Cached: a ring lasts for many broadcasts. */

@@ -10,10 +10,15 @@ export type VisitHandover = (target: number, until: Uint8Array) => void;
  *
  * Bounds are addresses and the last one is passed on as it came, so a bound that this ring does not hold does not stretch the
  * segment, and a peer that only the last to answer for it knows is still reached: that is the node before it in the ring, whoever
- * broadcasts. Makes no closure and no list: give it one long-lived `visit`.
+ * broadcasts. Makes no closure and no list: give it one long-lived `visit`, and the size of the segment where it is known.
  */
-export function visitHandovers(ring: Ring, self: number, until: Uint8Array, visit: VisitHandover): void {
-  let size = ring.segmentSize(self, until);
+export function visitHandovers(
+  ring: Ring,
+  self: number,
+  until: Uint8Array,
+  visit: VisitHandover,
+  size: number = ring.segmentSize(self, until),
+): void {
   let bound = until;
   while (size > 1) {
     const keep = keptShare(size);
@@ -43,8 +48,8 @@ export function visitWarmHandovers(
   until: Uint8Array,
   offsets: readonly number[],
   visit: VisitHandover,
+  size: number = ring.segmentSize(self, until),
 ): void {
-  const size = ring.segmentSize(self, until);
   let bound = until;
   for (let i = offsets.length - 1; i >= 0; i--) {
     if (offsets[i] >= size) continue;
