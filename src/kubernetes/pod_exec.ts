@@ -1,5 +1,5 @@
 import { Writable } from "node:stream";
-import { type Clock, deadline } from "../base/clock.ts";
+import { abortable, type Clock, deadline } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
 import type { Cluster } from "./connect.ts";
 
@@ -24,16 +24,23 @@ const EXEC_MS = 20_000;
 /**
  * Runs a command in a container, and resolves to what it wrote when it has ended with 0.
  *
- * @throws {P2pError} `exec_failed` where it ended otherwise, where the container does not run, and where the connection ended first; `deadline`
+ * @throws {P2pError} `exec_failed` where it ended otherwise, where the container does not run, and where the connection ended first; `deadline` after 20 s;
+ * the signal's reason
  */
-export async function podExec(cluster: Cluster, where: PodCommand, clock: Clock): Promise<string> {
+export async function podExec(
+  cluster: Cluster,
+  where: PodCommand,
+  clock: Clock,
+  signal?: AbortSignal,
+): Promise<string> {
   const { namespace, pod, container, command } = where;
-  using limit = deadline(clock, EXEC_MS, `A command in ${pod}`);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  using limit = deadline(clock, EXEC_MS, `A command in ${pod}`, signal);
+  const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
   const failed = (why: string, cause?: unknown) => {
     reject(new P2pError("exec_failed", `Cannot run ${command[0]} in ${namespace}/${pod}: ${why}`, { cause }));
   };
-  limit.signal.addEventListener("abort", () => reject(limit.signal.reason), { once: true });
+  // It may fail before it is waited for, and when it is not any more.
+  ended.catch(asError);
   let output = "";
   const sink = () =>
     new Writable({
@@ -55,20 +62,18 @@ export async function podExec(cluster: Cluster, where: PodCommand, clock: Clock)
     ({ status, message }) => status === "Success" ? resolve() : failed(`${message ?? status} ${output}`.trim()),
   );
   try {
-    const socket = await opening.catch((cause) => {
+    const socket = await abortable(opening, limit.signal).catch((cause) => {
+      limit.signal.throwIfAborted();
       throw new P2pError("exec_failed", `Cannot run ${command[0]} in ${namespace}/${pod}: ${why(cause)}`, { cause });
     });
-    try {
-      // After the status, where there was one: then it is of no account.
-      socket.onclose = () => failed("the connection ended before the command did");
-      socket.onerror = ({ message, error }: { message: string; error: unknown }) => failed(message, error);
-      await promise;
-      return output;
-    } finally {
-      socket.close();
-    }
+    // After the status, where there was one: then it is of no account.
+    socket.onclose = () => failed("the connection ended before the command did");
+    socket.onerror = ({ message, error }: { message: string; error: unknown }) => failed(message, error);
+    await abortable(ended, limit.signal);
+    return output;
   } finally {
-    promise.catch(() => undefined); // told already
+    // Also where it opens only later: nothing stays open.
+    opening.then((socket) => socket.close(), asError);
   }
 }
 

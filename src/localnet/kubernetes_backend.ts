@@ -274,7 +274,7 @@ export class KubernetesBackend implements Backend, Disposable {
     let last: P2pError | undefined;
     const sent = async () => {
       try {
-        await podExec(this.#cluster, where, this.#clock);
+        await podExec(this.#cluster, where, this.#clock, limit.signal);
         return true;
       } catch (error) {
         if (!(error instanceof P2pError) || error.code !== "exec_failed") throw error;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Clock, deadline } from "../base/clock.ts";
-import { asP2pError, P2pError } from "../base/errors.ts";
+import { P2pError } from "../base/errors.ts";
 import { clusterError, statusOf } from "../kubernetes/cluster_error.ts";
 import type { KubernetesNetwork } from "./kubernetes_network.ts";
 
@@ -107,7 +107,7 @@ export class KubernetesPartition {
     try {
       await core.createNamespacedPod({ namespace, body: helper(name, machine, image, script) });
     } catch (cause) {
-      const { message } = asP2pError("", clusterError(`create pod ${name} in namespace ${namespace}`, cause));
+      const { message } = clusterError(`create pod ${name} in namespace ${namespace}`, cause);
       if (statusOf(cause) !== 403) throw new P2pError("fault_failed", message, { cause });
       throw new P2pError("localnet_unsupported", `Back end kubernetes cannot do partition here: ${message}`, {
         cause,
