@@ -33,6 +33,9 @@ const METRICS = [
 /** How often every node is asked, milliseconds. */
 const LOOK_MS = 500;
 
+/** Fewer samples than one in so many seconds tell nothing: machines that do other things get fewer than they ask for. */
+const SECONDS_PER_SAMPLE_MAX = 3;
+
 /** Samples of each node from `/metrics`, twice a second, until the signal aborts. What does not answer has no sample then. */
 export async function sampleResources(
   clients: readonly AdminClient[],
@@ -98,7 +101,7 @@ export function usageProblems(
   { samples, growthMiB, queuedMax, queuedLast }: ResourceUsage,
   { seconds, memoryGrowthMiB, queuedMessages }: LoadParameters,
 ): string[] {
-  if (samples < Math.max(3, seconds)) {
+  if (samples < Math.max(3, seconds / SECONDS_PER_SAMPLE_MAX)) {
     return [`gave ${samples} samples of its metrics in ${seconds} s: too few to tell`];
   }
   const problems: string[] = [];
