@@ -1,12 +1,18 @@
 import { systemClock } from "../base/clock.ts";
 import type { Backend } from "../localnet/backend.ts";
-import type { BackendName, Fault, FaultKind, Manifest } from "../localnet/manifest.ts";
+import {
+  ASSERTION_NAMES,
+  BACKEND_NAMES,
+  type BackendName,
+  type Fault,
+  type FaultKind,
+  type Manifest,
+  VALIDATORS_MAX,
+} from "../localnet/manifest.ts";
 import type { Command } from "./command.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { type Flag, type ParsedFlags, parseFlags, parseInteger, UsageError } from "./flags.ts";
 import type { Io } from "./io.ts";
-
-const BACKENDS: readonly BackendName[] = ["process", "memory", "kubernetes"];
 
 /** What pods run unless `--image` says otherwise; as the objects in `k8s` have it. */
 const IMAGE = "localhost/raintree:dev";
@@ -16,7 +22,7 @@ const IMAGE_VARIABLE = "RAINTREE_IMAGE";
 const flags: readonly Flag[] = [
   {
     name: "backend",
-    value: "process|memory|kubernetes",
+    value: BACKEND_NAMES.join("|"),
     summary: "Where it runs (default: where it is up, else process); kubernetes: in the cluster of the current context",
   },
   { name: "file", short: "f", value: "FILE", summary: "The manifest (default localnet.yaml, or nine validators)" },
@@ -30,9 +36,9 @@ const flags: readonly Flag[] = [
 const VERBS: Readonly<Record<string, number>> = {
   up: 0,
   status: 0,
-  assert: 6,
-  fault: 1001,
-  logs: 1000,
+  assert: ASSERTION_NAMES.length,
+  fault: 1 + VALIDATORS_MAX,
+  logs: VALIDATORS_MAX,
   down: 0,
   host: 0,
 };
@@ -56,7 +62,7 @@ export const command: Command = {
     description: "up      starts what does not run yet; ends when every node is ready. The network goes on\n" +
       "status  how every node is; 0 when all are ready\n" +
       "assert  what the manifest asserts, or the named ones; 0 when all holds\n" +
-      "fault   kill|stop|cont|restart NODE..., partition A,B C..., heal, upgrade, or timeline: all of the manifest\n" +
+      "fault   kill|stop|cont|restart NODE..., partition A,B C..., heal, upgrade, scale N, or timeline: all of the manifest\n" +
       "logs    the last lines of every node, or of the named ones\n" +
       "down    ends every node and removes the state; also after a crash, also where nothing runs\n" +
       "genesis what validators on Kubernetes need before they start; it has its own --help",
@@ -71,7 +77,7 @@ export const command: Command = {
   },
   verbs: { genesis: () => import("./localnet_genesis.ts") },
   async run(args: string[], io: Io): Promise<number> {
-    const parsed = parseFlags(args, flags, 1002);
+    const parsed = parseFlags(args, flags, 2 + VALIDATORS_MAX);
     const [verb, ...words] = parsed.positional;
     if (verb === undefined || !Object.hasOwn(VERBS, verb)) {
       const verbs = Object.keys(VERBS).filter((each) => each !== "host").join(", ");
@@ -79,13 +85,17 @@ export const command: Command = {
     }
     if (words.length > VERBS[verb]) throw new UsageError(`Unexpected argument "${words[VERBS[verb]]}"`);
     if (verb === "host") return await host(parsed, io);
-    const asked = parsed.choice("backend", BACKENDS);
+    const asked = parsed.choice("backend", BACKEND_NAMES);
     const manifest = await manifestOf(parsed.value("file"));
     const folder = absolute(parsed.value("state") ?? `.localnet/${manifest.name}`);
     const image = parsed.value("image") ?? (Deno.env.get(IMAGE_VARIABLE) || IMAGE);
     const backend = await backendOf(asked, manifest, { folder, image });
     const { localnetVerbs } = await import("./localnet_verbs.ts");
-    return await localnetVerbs[verb as keyof typeof localnetVerbs]({ manifest, backend, words, parsed, io });
+    try {
+      return await localnetVerbs[verb as keyof typeof localnetVerbs]({ manifest, backend, words, parsed, io });
+    } finally {
+      backend[Symbol.dispose]?.();
+    }
   },
 };
 
@@ -103,12 +113,12 @@ async function manifestOf(file: string | undefined): Promise<Manifest> {
   return await loadManifest("localnet.yaml");
 }
 
-/** The back end asked for, or else that on which the network is up. @throws {UsageError} where it is up on another one */
+/** The back end asked for, or else that on which the network is up; one that holds connections is the caller's to dispose of. @throws {UsageError} where it is up on another one */
 async function backendOf(
   asked: BackendName | undefined,
   manifest: Manifest,
   { folder, image }: { folder: string; image: string },
-): Promise<Backend> {
+): Promise<Backend & Partial<Disposable>> {
   const { StateFolder } = await import("../localnet/state_folder.ts");
   const present = (await new StateFolder(folder, systemClock).read())?.backend;
   if (asked !== undefined && present !== undefined && asked !== present) {
@@ -164,7 +174,7 @@ export function faultOf([kind, ...words]: readonly string[], kinds: readonly Fau
     return { fault, nodes: [], groups: words.map((word) => word.split(",")), validators: 0 };
   }
   if (fault === "scale") {
-    return { fault, nodes: [], groups: [], validators: parseInteger("scale", words[0] ?? "", 1, 1_000) };
+    return { fault, nodes: [], groups: [], validators: parseInteger("scale", words[0] ?? "", 1, VALIDATORS_MAX) };
   }
   return { fault, nodes: words, groups: [], validators: 0 };
 }

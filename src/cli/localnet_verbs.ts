@@ -1,8 +1,7 @@
 import { sleep, systemClock } from "../base/clock.ts";
 import type { NetworkStatus } from "../localnet/backend.ts";
 import type { AssertionReport } from "../cluster/assertion.ts";
-import type { AssertionName } from "../localnet/manifest.ts";
-import { ASSERTION_NAMES, FAULT_KINDS } from "../localnet/manifest_shape.ts";
+import { ASSERTION_NAMES, type AssertionName, FAULT_KINDS } from "../localnet/manifest.ts";
 import { runAssertions } from "../cluster/run_assertions.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { UsageError } from "./flags.ts";
@@ -125,10 +124,11 @@ function printStatus({ nodes }: NetworkStatus, io: Io): void {
   io.stdout(table(columns, rows));
 }
 
-/** The list in the evidence of an assertion that is its table. */
-const TABLES: Readonly<Partial<Record<AssertionName, string>>> = {
+/** The list in the evidence of an assertion that is its table, or its drawing line by line. */
+const TABLES: Readonly<Record<AssertionName, string>> = {
   "ready": "nodes",
   "broadcast-each": "nodes",
+  "broadcast-any": "tree",
   "requests": "pairs",
   "load": "nodes",
   "faults": "cases",
@@ -160,11 +160,11 @@ function printReport({ ok, assertions }: AssertionReport, io: Io): void {
   });
   io.stdout(table(columns, rows));
   for (const { name, evidence } of assertions) {
-    const lines = evidence[TABLES[name] ?? ""];
-    if (Array.isArray(lines) && lines.length > 0) io.stdout(`\n${name}\n${tableOf(lines)}`);
+    const lines = evidence[TABLES[name]];
+    if (!Array.isArray(lines) || lines.length === 0) continue;
+    const isDrawing = lines.every((line) => typeof line === "string");
+    io.stdout(`\n${name}\n${isDrawing ? `${lines.join("\n")}\n` : tableOf(lines)}`);
   }
-  const tree = assertions.find(({ name }) => name === "broadcast-any")?.evidence.tree;
-  if (Array.isArray(tree)) io.stdout(`\n${tree.join("\n")}\n`);
   const held = assertions.filter((each) => each.ok).length;
   io.stdout(`\n${ok ? green("ok") : red("failed")}: ${held} of ${counted(assertions.length, "assertion")} hold\n`);
 }

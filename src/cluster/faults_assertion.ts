@@ -1,7 +1,6 @@
 import { sleep } from "../base/clock.ts";
 import { asError } from "../base/errors.ts";
-import type { FaultCaseName } from "../localnet/manifest.ts";
-import { FAULT_CASES } from "../localnet/manifest_shape.ts";
+import { FAULT_CASES, type FaultCaseName } from "../localnet/manifest.ts";
 import { waitUntilReady } from "../localnet/wait_until_ready.ts";
 import { type Assertion, type AssertionContext, outcome } from "./assertion.ts";
 import { judge } from "./broadcast_ledger.ts";

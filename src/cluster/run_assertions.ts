@@ -1,9 +1,10 @@
 import { type Clock, systemClock } from "../base/clock.ts";
-import { asError, P2pError } from "../base/errors.ts";
+import { asError } from "../base/errors.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import { AdminClient } from "../localnet/admin_client.ts";
 import type { Assertion, AssertionReport, AssertionResult } from "./assertion.ts";
 import type { Backend } from "../localnet/backend.ts";
+import { downError } from "../localnet/backend_errors.ts";
 import { broadcastAnyAssertion } from "./broadcast_any_assertion.ts";
 import { broadcastEachAssertion } from "./broadcast_each_assertion.ts";
 import type { AssertionName, Manifest } from "../localnet/manifest.ts";
@@ -53,9 +54,7 @@ export async function runAssertions(
   const { signal, names = manifest.assertions, clock = systemClock, random = systemRandom } = options;
   const { onBegin = () => {}, onProgress = () => {} } = options;
   let clients = await clientsOf(backend, clock);
-  if (clients.length === 0) {
-    throw new P2pError("localnet_down", `Network ${manifest.name} is not up`, { hint: "Run `localnet up`" });
-  }
+  if (clients.length === 0) throw downError(manifest.name);
   const assertions: AssertionResult[] = [];
   for (const name of names) {
     signal.throwIfAborted();

@@ -2,12 +2,14 @@ import { type Clock, sleep, systemClock } from "../base/clock.ts";
 import { P2pError } from "../base/errors.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import type { Access, Backend, NetworkStatus } from "./backend.ts";
+import { downError } from "./backend_errors.ts";
 import { askHost, type HostRequest } from "./host_requests.ts";
 import { LocalProcess } from "./local_process.ts";
 import type { Fault, FaultKind, Manifest } from "./manifest.ts";
+import { assertSame, digestOf } from "./manifest_digest.ts";
 import { MEMORY_FAULTS } from "./memory_backend.ts";
 import { networkStatus } from "./network_status.ts";
-import { assertSame, digestOf, type ProcessBackendOptions } from "./process_backend.ts";
+import type { ProcessBackendOptions } from "./process_backend.ts";
 import { StateFolder } from "./state_folder.ts";
 import { assertFault, assertSupported } from "./unsupported.ts";
 
@@ -132,6 +134,6 @@ export class HostedMemory implements Backend {
 
   async #assertUp(): Promise<void> {
     if (await this.#folder.read() !== undefined && await this.#runs()) return;
-    throw new P2pError("localnet_down", `Network ${this.#manifest.name} is not up`, { hint: "Run `localnet up`" });
+    throw downError(this.#manifest.name);
   }
 }

@@ -5,12 +5,13 @@ import { podExec } from "../kubernetes/pod_exec.ts";
 import { ProxiedFetch } from "../kubernetes/proxied_fetch.ts";
 import { allOf } from "./all_of.ts";
 import type { Access, Backend, LocalNode, NetworkStatus } from "./backend.ts";
+import { downError, unknownNodeError } from "./backend_errors.ts";
 import { foreignNamespace, KubernetesNetwork, type ValidatorSet } from "./kubernetes_network.ts";
 import { assertRenderable, kubernetesObjects, MADE_BY } from "./kubernetes_objects.ts";
 import { KubernetesPartition } from "./kubernetes_partition.ts";
 import type { Fault, FaultKind, Manifest } from "./manifest.ts";
+import { assertSame, digestOf } from "./manifest_digest.ts";
 import { networkStatus } from "./network_status.ts";
-import { assertSame, digestOf } from "./process_backend.ts";
 import { StateFolder } from "./state_folder.ts";
 import { assertFault, assertSupported } from "./unsupported.ts";
 
@@ -81,9 +82,7 @@ export class KubernetesBackend implements Backend, Disposable {
     using _lock = await this.#folder.lock(signal);
     await this.#assertContext();
     const before = await this.#read();
-    if (before !== undefined) {
-      assertSame({ ...before, name: this.#manifest.name, backend: this.name, nodes: [] }, this.#manifest, this.name);
-    }
+    if (before !== undefined) assertSame({ ...before, backend: this.name }, this.#manifest, this.name);
     try {
       await this.#apply(signal);
       await this.#ready(signal);
@@ -162,7 +161,7 @@ export class KubernetesBackend implements Backend, Disposable {
     const { names } = await this.#up();
     const index = names.indexOf(node);
     if (index >= 0) return await this.#network.log(podName(index), lines);
-    throw new P2pError("node_unknown", `There is no node "${node}" in network ${this.#manifest.name}`);
+    throw unknownNodeError(node, this.#manifest.name);
   }
 
   async down(): Promise<number> {
@@ -322,9 +321,7 @@ export class KubernetesBackend implements Backend, Disposable {
   /** Validators that there are to be, by name. @throws {P2pError} `localnet_down` */
   async #up(): Promise<{ set: ValidatorSet; names: string[] }> {
     const set = await this.#network.validators();
-    if (set === undefined) {
-      throw new P2pError("localnet_down", `Network ${this.#manifest.name} is not up`, { hint: "Run `localnet up`" });
-    }
+    if (set === undefined) throw downError(this.#manifest.name);
     const { validators } = this.#manifest;
     return { set, names: Array.from({ length: set.replicas }, (_, i) => validators[i]?.name ?? podName(i)) };
   }

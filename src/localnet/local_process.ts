@@ -43,7 +43,7 @@ export class LocalProcess {
     this.#clock = clock;
   }
 
-  /** Starts it. @throws {P2pError} `state_unwritable`, `run_forbidden` */
+  /** Starts it. @throws {P2pError} `state_unwritable`; what the runtime throws where it may start nothing */
   async start(): Promise<void> {
     const { pid, log } = this.#paths;
     const program = [Deno.execPath(), "run", "-A", "--quiet", "--no-prompt", PROGRAM.href, ...this.#args];

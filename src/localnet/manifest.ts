@@ -1,25 +1,32 @@
 import type { P2PConfig } from "../module/config.ts";
 import type { TreeMode } from "../raintree/tree.ts";
 
-/** Where a network runs. */
-export type BackendName = "memory" | "process" | "kubernetes";
+/** Most validators of a network: each is a process, or a share of one. */
+export const VALIDATORS_MAX = 1_000;
 
-/** What can be done to a running network. */
-export type FaultKind =
-  | "kill"
-  | "stop"
-  | "cont"
-  | "restart"
-  | "partition"
-  | "heal"
-  | "upgrade"
-  | "scale";
+/** Where a network can run, in the order shown to people. */
+export const BACKEND_NAMES = ["process", "memory", "kubernetes"] as const;
+
+/** Where a network runs. */
+export type BackendName = typeof BACKEND_NAMES[number];
+
+/** What can be done to a running network, in the order shown to people. */
+export const FAULT_KINDS = ["kill", "stop", "cont", "restart", "partition", "heal", "upgrade", "scale"] as const;
+
+/** One of them. */
+export type FaultKind = typeof FAULT_KINDS[number];
 
 /** What can be asserted of one, in the order in which it is. */
-export type AssertionName = "ready" | "broadcast-each" | "broadcast-any" | "requests" | "load" | "faults";
+export const ASSERTION_NAMES = ["ready", "broadcast-each", "broadcast-any", "requests", "load", "faults"] as const;
+
+/** One of them. */
+export type AssertionName = typeof ASSERTION_NAMES[number];
 
 /** What assertion `faults` can do to a network while broadcasting, in the order in which it does. */
-export type FaultCaseName = "kill" | "stop" | "restart" | "third" | "partition" | "upgrade" | "scale";
+export const FAULT_CASES = ["kill", "stop", "restart", "third", "partition", "upgrade", "scale"] as const;
+
+/** One of them. */
+export type FaultCaseName = typeof FAULT_CASES[number];
 
 /** One validator. */
 export interface ManifestValidator {

@@ -1,60 +1,26 @@
 import { NodeKey } from "../identity/node_key.ts";
 import type { P2PConfig } from "../module/config.ts";
 import { boolean, choice, integer, type Kind, list, malformed, share, text } from "../module/config_kind.ts";
-import type {
-  AssertionName,
-  AssertionParameters,
-  FaultCaseName,
-  FaultKind,
-  FaultParameters,
-  LoadParameters,
-  Manifest,
-  ManifestLayers,
-  ManifestLink,
-  ManifestLinks,
-  ManifestRainTree,
-  TimedFault,
+import {
+  ASSERTION_NAMES,
+  type AssertionName,
+  type AssertionParameters,
+  FAULT_CASES,
+  FAULT_KINDS,
+  type FaultParameters,
+  type LoadParameters,
+  type Manifest,
+  type ManifestLayers,
+  type ManifestLink,
+  type ManifestLinks,
+  type ManifestRainTree,
+  type TimedFault,
+  VALIDATORS_MAX,
 } from "./manifest.ts";
 import { listOf, object, type Shape, value } from "./shape.ts";
 
-/** Most validators of a network: each is a process, or a share of one. */
-export const VALIDATORS_MAX = 1_000;
-
-/** Every fault, in the order shown to people. */
-export const FAULT_KINDS: readonly FaultKind[] = [
-  "kill",
-  "stop",
-  "cont",
-  "restart",
-  "partition",
-  "heal",
-  "upgrade",
-  "scale",
-];
-
-/** Every assertion, in the order in which they are made. */
-export const ASSERTION_NAMES: readonly AssertionName[] = [
-  "ready",
-  "broadcast-each",
-  "broadcast-any",
-  "requests",
-  "load",
-  "faults",
-];
-
 /** Those that take seconds and break nothing: what is asserted where the manifest does not say. */
 const QUICK_ASSERTIONS: readonly AssertionName[] = ["ready", "broadcast-each", "broadcast-any", "requests"];
-
-/** What assertion `faults` can do, in the order in which it does. */
-export const FAULT_CASES: readonly FaultCaseName[] = [
-  "kill",
-  "stop",
-  "restart",
-  "third",
-  "partition",
-  "upgrade",
-  "scale",
-];
 
 /** A validator as it is written: what is empty is filled in. */
 export type WrittenValidator = {
@@ -176,7 +142,7 @@ export const MANIFEST_SHAPE: Shape<WrittenManifest> = object<WrittenManifest>({
     ...link(""),
     betweenZones: object<ManifestLink>(
       link(" between nodes of different zones"),
-      "Links between zones, in place of these",
+      "Added to these between nodes of different zones",
     ),
   }, "What lies between the nodes; the back end has to be able to do it"),
   faults: listOf(

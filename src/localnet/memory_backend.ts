@@ -2,7 +2,6 @@ import { AdminServer } from "../admin/admin_server.ts";
 import { echo } from "../admin/echo.ts";
 import { MessageLog } from "../admin/message_log.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { P2pError } from "../base/errors.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
 import { NodeKey } from "../identity/node_key.ts";
@@ -12,6 +11,7 @@ import { StaticProvider } from "../peer/static_provider.ts";
 import { SimNetwork } from "../sim/sim_network.ts";
 import { allOf } from "./all_of.ts";
 import type { Access, Backend, LocalNode, NetworkStatus } from "./backend.ts";
+import { downError, unknownNodeError } from "./backend_errors.ts";
 import type { Fault, FaultKind, Manifest, ManifestLink } from "./manifest.ts";
 import { MortalClock } from "./mortal_clock.ts";
 import { networkStatus } from "./network_status.ts";
@@ -266,12 +266,12 @@ export class MemoryBackend implements Backend {
   #node(name: string): MemoryNode {
     const node = this.#nodes.find((each) => each.name === name);
     if (node !== undefined) return node;
-    throw new P2pError("node_unknown", `There is no node "${name}" in network ${this.#manifest.name}`);
+    throw unknownNodeError(name, this.#manifest.name);
   }
 
   #assertUp(): void {
     if (this.#between !== undefined) return;
-    throw new P2pError("localnet_down", `Network ${this.#manifest.name} is not up`, { hint: "Run `localnet up`" });
+    throw downError(this.#manifest.name);
   }
 }
 

@@ -1,12 +1,13 @@
-import { createHash } from "node:crypto";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { P2pError } from "../base/errors.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import { NodeKey } from "../identity/node_key.ts";
 import type { Access, Backend, NetworkStatus } from "./backend.ts";
+import { downError, unknownNodeError } from "./backend_errors.ts";
 import { freePorts } from "./free_ports.ts";
 import { LocalProcess } from "./local_process.ts";
 import type { BackendName, Fault, FaultKind, Manifest } from "./manifest.ts";
+import { assertSame, digestOf } from "./manifest_digest.ts";
 import { networkStatus } from "./network_status.ts";
 import { nodeConfig } from "./node_config.ts";
 import { type LocalnetState, StateFolder } from "./state_folder.ts";
@@ -116,7 +117,7 @@ export class ProcessBackend implements Backend {
   async logs(node: string, lines: number): Promise<readonly string[]> {
     const { nodes } = await this.#state();
     if (nodes.some(({ name }) => name === node)) return await this.#process(node).lastLines(lines);
-    throw new P2pError("node_unknown", `There is no node "${node}" in network ${this.#manifest.name}`);
+    throw unknownNodeError(node, this.#manifest.name);
   }
 
   async down(): Promise<number> {
@@ -197,7 +198,7 @@ export class ProcessBackend implements Backend {
   async #state(): Promise<LocalnetState> {
     const state = await this.#folder.read();
     if (state !== undefined) return state;
-    throw new P2pError("localnet_down", `Network ${this.#manifest.name} is not up`, { hint: "Run `localnet up`" });
+    throw downError(this.#manifest.name);
   }
 
   /** The names of all that were ever started there. */
@@ -218,24 +219,4 @@ async function assertRunning(processes: readonly LocalProcess[]): Promise<void> 
     const words = (await process.lastLines(LAST_WORDS)).join("\n");
     throw new P2pError("node_died", `Node ${process.name} ended while it was to become ready:\n${words}`);
   }
-}
-
-/** Refuses to go on with a network that was made from something else. @throws {P2pError} `localnet_differs` */
-export function assertSame(state: LocalnetState, manifest: Manifest, backend: string): void {
-  const { name } = manifest;
-  const hint = "Run `localnet down` with what it was started with, then `up` again";
-  if (state.backend !== backend) {
-    throw new P2pError("localnet_differs", `Network ${name} is up on back end ${state.backend}, not ${backend}`, {
-      hint,
-    });
-  }
-  if (state.digest === digestOf(manifest)) return;
-  throw new P2pError("localnet_differs", `Network ${name} is up, and was made from another manifest`, { hint });
-}
-
-/** What of a manifest its nodes are made from: faults, assertions and patience may change meanwhile. */
-export function digestOf(manifest: Manifest): string {
-  const { faults: _faults, assertions: _assertions, parameters: _parameters, readyWithinMs: _within, ...made } =
-    manifest;
-  return createHash("sha256").update(JSON.stringify(made)).digest("hex");
 }

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { runAssertions } from "../../src/cluster/run_assertions.ts";
 import { KubernetesBackend } from "../../src/localnet/kubernetes_backend.ts";
 import { loadManifest } from "../../src/localnet/load_manifest.ts";
-import { ASSERTION_NAMES } from "../../src/localnet/manifest_shape.ts";
+import { ASSERTION_NAMES } from "../../src/localnet/manifest.ts";
 import { currentCluster, image } from "./current_cluster.ts";
 
 const NEVER = new AbortController().signal;

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ASSERTION_NAMES, FAULT_CASES, FAULT_KINDS } from "../../src/localnet/manifest_shape.ts";
+import { ASSERTION_NAMES, FAULT_CASES, FAULT_KINDS } from "../../src/localnet/manifest.ts";
 import { find, resources } from "../k8s/manifests.ts";
 
 const root = new URL("../../", import.meta.url);
