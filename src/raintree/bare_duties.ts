@@ -1,3 +1,4 @@
+import { dropOldest } from "../base/drop_oldest.ts";
 import type { Address } from "../identity/address.ts";
 
 /** Broadcasts remembered; of more, the oldest can no longer be asked for by those who were handed them. */
@@ -14,10 +15,7 @@ export class BareDuties {
   note(nonce: bigint, peer: Address, seq: number): void {
     let numbers = this.#numbers.get(nonce);
     if (numbers === undefined) {
-      if (this.#numbers.size === BROADCASTS_MAX) {
-        const [oldest] = this.#numbers.keys();
-        this.#numbers.delete(oldest);
-      }
+      if (this.#numbers.size === BROADCASTS_MAX) dropOldest(this.#numbers);
       this.#numbers.set(nonce, numbers = new Map());
     }
     if (numbers.size < PEERS_MAX) numbers.set(peer, seq);

@@ -78,9 +78,9 @@ class Draft {
   wants: bigint[] = [];
   denials: bigint[] = [];
   receipts: Receipt[] = [];
-  duties: Duty[] = [];
   /** How large those are. */
   receiptParts = 0;
+  duties: Duty[] = [];
   probe = false;
   alive = false;
   dials = false;

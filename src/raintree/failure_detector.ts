@@ -158,13 +158,6 @@ export class FailureDetector {
     this.#suspect(peer, this.#suspicionMs / 2);
   }
 
-  /** A timer of this node fired `lateMs` late. Where that is too much, the node was not there to hear anybody: it doubts itself, and suspicions start over. */
-  late(lateMs: number): void {
-    if (lateMs < this.#lateMs || this.#closed) return;
-    this.#startOver();
-    if (this.#tracked.size > 0) this.#arm(this.#clock.now());
-  }
-
   /** What is held of `peer`. */
   stateOf(peer: Address): PeerState {
     const tracked = this.#tracked.get(peer);

@@ -1,3 +1,4 @@
+import { dropOldest } from "../base/drop_oldest.ts";
 import type { Address } from "../identity/address.ts";
 
 /** Peers remembered; who gave cause the longest ago goes first. */
@@ -22,12 +23,7 @@ export class Grievances {
   add(peer: Address, times: number, error: () => Error): void {
     const count = (this.#counts.get(peer) ?? 0) + times;
     this.#counts.delete(peer);
-    if (this.#counts.size === PEERS_MAX) {
-      for (const first of this.#counts.keys()) {
-        this.#counts.delete(first);
-        break;
-      }
-    }
+    if (this.#counts.size === PEERS_MAX) dropOldest(this.#counts);
     this.#counts.set(peer, count % PATIENCE);
     if (count >= PATIENCE) this.#complain(peer, error());
   }

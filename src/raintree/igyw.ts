@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from "../base/clock.ts";
+import { dropOldest } from "../base/drop_oldest.ts";
 import type { Address } from "../identity/address.ts";
 import type { ControlSink } from "./control_outbox.ts";
 import { nearestAlive, type RingSide } from "./nearest_alive.ts";
@@ -100,7 +101,7 @@ export class Igyw {
         this.#options.sink.deny(from, nonce);
       } else if (nowMs - (this.#wants.get(nonce) ?? -Infinity) >= this.#timeoutMs) {
         this.#wants.delete(nonce);
-        if (this.#wants.size === WANTS_MAX) deleteFirst(this.#wants);
+        if (this.#wants.size === WANTS_MAX) dropOldest(this.#wants);
         this.#wants.set(nonce, nowMs);
         this.#options.sink.want(from, nonce);
       }
@@ -183,7 +184,7 @@ export class Igyw {
       this.#step(ring, self, walk, message, nowMs);
       walks.push(walk);
     }
-    if (this.#walks.size === WALKS_MAX) deleteFirst(this.#walks);
+    if (this.#walks.size === WALKS_MAX) dropOldest(this.#walks);
     this.#walks.set(message.sequence, walks);
   }
 
@@ -201,12 +202,5 @@ export class Igyw {
     walk.askedMs = nowMs;
     walk.asked.push(ring.at(self, offset));
     this.#options.sink.ask(ring.at(self, offset), message.nonce);
-  }
-}
-
-function deleteFirst(map: Map<unknown, unknown>): void {
-  for (const first of map.keys()) {
-    map.delete(first);
-    return;
   }
 }

@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from "../base/clock.ts";
+import { dropOldest } from "../base/drop_oldest.ts";
 import { asError, P2pError } from "../base/errors.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 import type { Address } from "../identity/address.ts";
@@ -194,13 +195,12 @@ export class Receipts {
   }
 
   /**
-   * A child kept silent, and what it was handed went to a peer behind it, or to nobody where none is left. The child may have been slow and confirm for itself
-   * yet: it is waited for until it is dead.
+   * A child kept silent, and what it was handed was handed over to a peer behind it, or to nobody where none is left. The child may have been slow and confirm
+   * for itself yet: it is waited for until it is dead.
    */
-  adjusted(nonce: bigint, silent: Address, by?: { child: Address; until: Uint8Array }): void {
+  adjusted(nonce: bigint, silent: Address): void {
     const open = this.#find(nonce);
     if (open === undefined) return;
-    if (by !== undefined) open.handedOver(by.child, by.until);
     open.silent(silent);
     this.#settle(open);
   }
@@ -289,10 +289,7 @@ export class Receipts {
   #maySignFor(parent: Address): boolean {
     let allowance = this.#allowances.get(parent);
     if (allowance === undefined) {
-      if (this.#allowances.size === SIGNERS_MAX) {
-        const [oldest] = this.#allowances.keys();
-        this.#allowances.delete(oldest);
-      }
+      if (this.#allowances.size === SIGNERS_MAX) dropOldest(this.#allowances);
       this.#allowances.set(parent, allowance = new TokenBucket(this.#clock, SIGNATURES));
     }
     return allowance.take();

@@ -51,7 +51,7 @@ export interface ReliabilityOptions extends LayerOptions {
   deliver(to: Address, message: RecentMessage): void;
   /** A peer broke the rules. */
   onMisbehaviour(from: Address, error: Error): void;
-  /** A peer did not acknowledge, or is found dead or alive. */
+  /** A peer did not acknowledge; told once for all that it left unacknowledged at once. */
   onSilence?(peer: Address): void;
 }
 

@@ -1,3 +1,4 @@
+import { dropOldest } from "../base/drop_oldest.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Address } from "../identity/address.ts";
 
@@ -32,11 +33,11 @@ export class Repeats {
   add(peer: Address, nonce: bigint): void {
     let counts = this.#peers.get(peer);
     if (counts === undefined) {
-      makeRoom(this.#peers, PEERS_MAX);
+      if (this.#peers.size === PEERS_MAX) dropOldest(this.#peers);
       this.#peers.set(peer, counts = new Map());
     }
     const count = (counts.get(nonce) ?? 0) + 1;
-    if (count === 1) makeRoom(counts, BROADCASTS_MAX);
+    if (count === 1 && counts.size === BROADCASTS_MAX) dropOldest(counts);
     counts.set(nonce, count);
     if (count % PATIENCE !== 0) return;
     this.#complain(
@@ -44,10 +45,4 @@ export class Repeats {
       new ProtocolError("raintree_repeated", `Peer ${peer} sent one broadcast again ${count} times`),
     );
   }
-}
-
-function makeRoom(map: Map<unknown, unknown>, max: number): void {
-  if (map.size < max) return;
-  const [oldest] = map.keys();
-  map.delete(oldest);
 }

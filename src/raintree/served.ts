@@ -1,3 +1,4 @@
+import { dropOldest } from "../base/drop_oldest.ts";
 import type { Address } from "../identity/address.ts";
 
 /** Options of {@link Served}. */
@@ -108,12 +109,7 @@ export class Served {
     let account = this.#accounts.get(peer);
     if (account === undefined) {
       account = new Account();
-      if (this.#accounts.size === this.#peersMax) {
-        for (const first of this.#accounts.keys()) {
-          this.#accounts.delete(first);
-          break;
-        }
-      }
+      if (this.#accounts.size === this.#peersMax) dropOldest(this.#accounts);
     } else {
       this.#accounts.delete(peer);
     }
@@ -122,10 +118,6 @@ export class Served {
   }
 
   #bound(set: Set<number>): void {
-    if (set.size <= this.#entriesMax) return;
-    for (const first of set) {
-      set.delete(first);
-      break;
-    }
+    if (set.size > this.#entriesMax) dropOldest(set);
   }
 }

@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from "../base/clock.ts";
+import { dropOldest } from "../base/drop_oldest.ts";
 import { ProtocolError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
@@ -291,12 +292,7 @@ export class Wanted {
     let offerer = this.#offerers.get(peer);
     if (offerer !== undefined) return offerer;
     offerer = new Offerer();
-    if (this.#offerers.size === PEERS_MAX) {
-      for (const first of this.#offerers.keys()) {
-        this.#offerers.delete(first);
-        break;
-      }
-    }
+    if (this.#offerers.size === PEERS_MAX) dropOldest(this.#offerers);
     this.#offerers.set(peer, offerer);
     return offerer;
   }

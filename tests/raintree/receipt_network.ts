@@ -134,8 +134,9 @@ export class ReceiptNetwork {
       if (dead) clock.after(SUSPICION_MS, () => this.#bury(self, to));
       if (ring.segmentSize(target, until) === 1) return node.adjusted(NONCE, to);
       const next = ring.indexAt(target, 1);
-      node.adjusted(NONCE, to, { child: ring.at(next), until });
+      node.handedOver(NONCE, ring.at(next), until);
       this.#send(self, next, until, signed);
+      node.adjusted(NONCE, to);
     });
   }
 
