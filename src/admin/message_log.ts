@@ -1,9 +1,12 @@
 import type { Clock } from "../base/clock.ts";
+import { type Random, systemRandom } from "../base/random.ts";
 import { type Address, addressToBytes } from "../identity/address.ts";
 import type { BroadcastTrace } from "../raintree/broadcast_trace.ts";
 import type { RainTreeHead, RainTreeMessage } from "../raintree/message.ts";
+import { NonceIndex } from "../raintree/nonce_index.ts";
 import type { Ring } from "../raintree/ring.ts";
 import { BroadcastCounts } from "./broadcast_counts.ts";
+import { type Hop, HopStore, NO_HOP } from "./hop_store.ts";
 
 /**
  * How a message went from one node to another: `origin` (it began here), `segment` (the receiver answers for `segment` nodes up to `until`), `level` (classic),
@@ -75,133 +78,184 @@ export interface MessageLogPage {
 export interface MessageLogOptions {
   /** The time that is shown. */
   clock: Clock;
-  /** Messages remembered; the one that came first is forgotten first. About a kilobyte each. @default {10000} */
+  /** Keys the table of nonces, so that nobody can choose some that collide. @default {systemRandom} */
+  random?: Random;
+  /** Messages remembered; the one that came first is forgotten first. 0.3 KB each, and 0.8 KB at most. @default {10000} */
   messagesMax?: number;
   /** Arrivals, and hand-overs, kept of one message; more are counted. @default {64} */
   hopsMax?: number;
 }
 
-interface Hop {
-  readonly atMs: number;
-  readonly peer: Address | undefined;
-  readonly level: number;
-  /** As text: copying 20 bytes takes ten times as long. */
-  readonly until: Address | undefined;
-  readonly copy: boolean;
-}
+/** Hops kept of all messages together, for each message that is remembered: few take as many, and nobody can make it more. */
+const HOPS_PER_MESSAGE = 16;
 
-interface Entry {
-  readonly firstMs: number;
-  bytes: number | undefined;
-  readonly arrivals: Hop[];
-  readonly handovers: Hop[];
-  omitted: number;
-}
-
-/** Remembers the way of recent messages through this node, in bounded memory. Payloads are not kept. */
+/**
+ * Remembers the way of recent messages through this node, in bounded memory. Payloads are not kept. It is told of every message, so it allocates nothing
+ * for one: what lived as objects until 10,000 more had come was carried along by the garbage collector.
+ */
 export class MessageLog implements BroadcastTrace {
   /** The broadcasts among them, forgotten ones included. */
   readonly counts: BroadcastCounts = new BroadcastCounts();
   readonly #clock: Clock;
   readonly #messagesMax: number;
   readonly #hopsMax: number;
-  readonly #entries = new Map<bigint, Entry>();
-  /** The nonces in order of arrival, round and round: the map would look for its oldest among all that were deleted. */
-  readonly #order: bigint[] = [];
-  /** Where the next nonce goes; when full, the oldest is there. */
-  #next = 0;
   readonly #since: string;
-  /** The nonces in order of their first arrivals, round and round; one that is forgotten meanwhile may stand there. */
-  readonly #arrived: bigint[] = [];
+  /** Where a message stands: its number, of all that ever came or went, modulo their most. */
+  readonly #places: NonceIndex;
+  readonly #firstMs: Float64Array;
+  /** Size of the payload; -1 where it only went out. */
+  readonly #bytes: Int32Array;
+  readonly #omitted: Float64Array;
+  readonly #hops: HopStore;
+  readonly #arrivals: HopRows;
+  readonly #handovers: HopRows;
+  /** How many messages were ever noted. */
+  #noted = 0;
+  /** The number of the oldest that is remembered. */
+  #oldest = 0;
+  /** The numbers of messages in order of their first arrivals, round and round; one that is forgotten meanwhile may stand there. */
+  readonly #arrived: Float64Array;
   /** How many arrived ever. */
-  #arrivals = 0;
+  #arrivedEver = 0;
 
   /** Knows of no message. */
-  constructor({ clock, messagesMax = 10_000, hopsMax = 64 }: MessageLogOptions) {
+  constructor({ clock, random = systemRandom, messagesMax = 10_000, hopsMax = 64 }: MessageLogOptions) {
     this.#clock = clock;
     this.#messagesMax = messagesMax;
     this.#hopsMax = hopsMax;
     this.#since = new Date(clock.wall()).toISOString();
+    this.#places = new NonceIndex(messagesMax, random.fill(new Uint8Array(8)));
+    this.#firstMs = new Float64Array(messagesMax);
+    this.#bytes = new Int32Array(messagesMax);
+    this.#omitted = new Float64Array(messagesMax);
+    this.#hops = new HopStore(Math.max(HOPS_PER_MESSAGE * messagesMax, 2 * hopsMax));
+    this.#arrivals = newRows(messagesMax);
+    this.#handovers = newRows(messagesMax);
+    this.#arrived = new Float64Array(messagesMax);
   }
 
   /** Messages remembered now. */
   get size(): number {
-    return this.#entries.size;
+    return this.#noted - this.#oldest;
   }
 
   /** See {@link BroadcastTrace}. */
   onArrival(nonce: bigint, from: Address | undefined, message: RainTreeMessage): void {
     const atMs = this.#clock.wall();
-    const entry = this.#entry(nonce, atMs);
-    entry.bytes ??= message.data.length;
-    if (entry.arrivals.length === 0) {
-      this.#arrived[this.#arrivals % this.#messagesMax] = nonce;
-      this.#arrivals++;
+    const place = this.#place(nonce, atMs);
+    if (this.#bytes[place] < 0) {
+      this.#bytes[place] = message.data.length;
+      this.#arrived[this.#arrivedEver % this.#messagesMax] = this.#numberAt(place);
+      this.#arrivedEver++;
       this.counts.arrived(from, message);
     }
-    this.#keep(entry, entry.arrivals, atMs, from, message);
+    this.#keep(this.#arrivals, place, atMs, from, message);
   }
 
   /** See {@link BroadcastTrace}. */
   onHandover(nonce: bigint, to: Address, head: RainTreeHead): void {
     const atMs = this.#clock.wall();
-    const entry = this.#entry(nonce, atMs);
+    const place = this.#place(nonce, atMs);
     this.counts.handedOver(to, head);
-    this.#keep(entry, entry.handovers, atMs, to, head);
+    this.#keep(this.#handovers, place, atMs, to, head);
   }
 
   /** What is known of a message, with sizes by the view `ring`; `undefined` where it is unknown or forgotten. */
   view(nonce: bigint, self: Address, ring: Ring): MessageView | undefined {
-    const entry = this.#entries.get(nonce);
-    if (entry === undefined) return undefined;
-    const { bytes, firstMs, arrivals, handovers, omitted } = entry;
+    const place = this.#places.find(nonce);
+    if (place < 0) return undefined;
+    const arrivals = this.#hops.row(this.#arrivals.first[place]);
+    const handovers = this.#hops.row(this.#handovers.first[place]);
+    const bytes = this.#bytes[place];
     return {
       nonce: String(nonce),
       origin: arrivals.some(({ peer }) => peer === undefined),
-      bytes,
-      firstAt: new Date(firstMs).toISOString(),
+      bytes: bytes < 0 ? undefined : bytes,
+      firstAt: new Date(this.#firstMs[place]).toISOString(),
       arrivals: arrivals.map((hop) => ({ ...hopView(hop, self, ring), from: hop.peer })),
       handovers: handovers.map((hop) => ({ ...hopView(hop, hop.peer!, ring), to: hop.peer })),
-      omitted,
+      omitted: this.#omitted[place],
     };
   }
 
   /** What arrived from place `after` on, at most `limit`: who asks again from `next` on misses nothing and is told nothing twice. */
   page(after: number, limit: number): MessageLogPage {
-    const oldest = Math.max(0, this.#arrivals - this.#messagesMax);
-    const from = Math.min(Math.max(after, oldest), this.#arrivals);
-    const next = Math.min(from + limit, this.#arrivals);
+    const oldest = Math.max(0, this.#arrivedEver - this.#messagesMax);
+    const from = Math.min(Math.max(after, oldest), this.#arrivedEver);
+    const next = Math.min(from + limit, this.#arrivedEver);
     const messages: ArrivedMessage[] = [];
     let forgotten = Math.max(0, from - after);
-    for (let place = from; place < next; place++) {
-      const nonce = this.#arrived[place % this.#messagesMax];
-      const first = this.#entries.get(nonce)?.arrivals[0];
-      if (first === undefined) forgotten++;
-      else messages.push({ nonce: String(nonce), atMs: first.atMs, origin: first.peer === undefined });
+    for (let turn = from; turn < next; turn++) {
+      const number = this.#arrived[turn % this.#messagesMax];
+      if (number < this.#oldest) {
+        forgotten++;
+        continue;
+      }
+      const place = number % this.#messagesMax;
+      const first = this.#arrivals.first[place];
+      // There was no room for it, where newer ones take all: about then, and not here, since it went out before.
+      const hop = first === NO_HOP ? { atMs: this.#firstMs[place], origin: false } : this.#hops.brief(first);
+      messages.push({ nonce: String(this.#places.at(place)), ...hop });
     }
     return { since: this.#since, next, forgotten, messages };
   }
 
-  #entry(nonce: bigint, firstMs: number): Entry {
-    const known = this.#entries.get(nonce);
-    if (known !== undefined) return known;
-    const entry: Entry = { firstMs, bytes: undefined, arrivals: [], handovers: [], omitted: 0 };
-    const oldest = this.#order[this.#next];
-    if (oldest !== undefined) this.#entries.delete(oldest);
-    this.#order[this.#next] = nonce;
-    this.#next = (this.#next + 1) % this.#messagesMax;
-    this.#entries.set(nonce, entry);
-    return entry;
+  #place(nonce: bigint, firstMs: number): number {
+    const known = this.#places.find(nonce);
+    if (known >= 0) return known;
+    if (this.size === this.#messagesMax) this.#forgetOldest();
+    const place = this.#noted % this.#messagesMax;
+    this.#noted++;
+    this.#places.put(place, nonce);
+    this.#firstMs[place] = firstMs;
+    this.#bytes[place] = -1;
+    this.#omitted[place] = 0;
+    clearRow(this.#arrivals, place);
+    clearRow(this.#handovers, place);
+    return place;
   }
 
-  #keep(entry: Entry, hops: Hop[], atMs: number, peer: Address | undefined, head: RainTreeHead): void {
-    if (hops.length >= this.#hopsMax) {
-      entry.omitted++;
+  /** The number of the message that stands at a place. */
+  #numberAt(place: number): number {
+    const newest = this.#noted - 1;
+    return newest - (newest - place) % this.#messagesMax;
+  }
+
+  #forgetOldest(): void {
+    const place = this.#oldest % this.#messagesMax;
+    for (const { first, last } of [this.#arrivals, this.#handovers]) this.#hops.free(first[place], last[place]);
+    this.#places.remove(place);
+    this.#oldest++;
+  }
+
+  #keep(rows: HopRows, place: number, atMs: number, peer: Address | undefined, head: RainTreeHead): void {
+    const isKept = rows.count[place] < this.#hopsMax;
+    // Whoever sends each message many times pushes out what is old, and does not take up more room.
+    while (isKept && this.#hops.full && this.#oldest % this.#messagesMax !== place) this.#forgetOldest();
+    if (!isKept || this.#hops.full) {
+      this.#omitted[place]++;
       return;
     }
-    const { level, until, copy = false } = head;
-    hops.push({ atMs, peer, level, until: until?.toHex(), copy });
+    const last = this.#hops.add(rows.last[place], atMs, peer, head);
+    if (rows.count[place]++ === 0) rows.first[place] = last;
+    rows.last[place] = last;
   }
+}
+
+/** The rows of hops that begin at each place. */
+interface HopRows {
+  readonly first: Int32Array;
+  readonly last: Int32Array;
+  readonly count: Uint32Array;
+}
+
+function newRows(places: number): HopRows {
+  return { first: new Int32Array(places), last: new Int32Array(places), count: new Uint32Array(places) };
+}
+
+function clearRow({ first, last, count }: HopRows, place: number): void {
+  first[place] = last[place] = NO_HOP;
+  count[place] = 0;
 }
 
 function hopView({ atMs, peer, level, until, copy }: Hop, receiver: Address, ring: Ring): HopView {

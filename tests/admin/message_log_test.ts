@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { MessageLog } from "../../src/admin/message_log.ts";
+import { seededRandom } from "../../src/base/random.ts";
 import { addressToBytes } from "../../src/identity/address.ts";
 import { Ring } from "../../src/raintree/ring.ts";
 import { VirtualClock } from "../../src/sim/virtual_clock.ts";
@@ -94,4 +95,71 @@ Deno.test("MessageLog.page() says how much it has forgotten", () => {
   log.onHandover(6n, second, { level: 1 });
   const later = log.page(2, 10);
   assertEquals([later.forgotten, later.messages.map(({ nonce }) => nonce)], [1, ["4", "5"]]);
+});
+
+Deno.test("MessageLog is bounded in hops of all messages: what is old goes first, and the newest stays whole", () => {
+  // 64 hops for four messages.
+  const log = new MessageLog({ clock: new VirtualClock(), messagesMax: 4, hopsMax: 32 });
+  log.onHandover(1n, third, { level: 1 });
+  for (let nonce = 2n; nonce <= 4n; nonce++) {
+    for (let i = 0; i < 40; i++) log.onArrival(nonce, second, { level: 1, data });
+  }
+  assertEquals([log.size, log.view(1n, self, ring), log.view(2n, self, ring)], [2, undefined, undefined]);
+  const { arrivals, omitted } = log.view(4n, self, ring)!;
+  assertEquals([arrivals.length, omitted], [32, 8]);
+  assertEquals(log.page(0, 10), { ...log.page(1, 10), forgotten: 1 });
+  assertEquals(log.page(0, 10).messages.map(({ nonce }) => nonce), ["3", "4"]);
+});
+
+Deno.test("MessageLog.page() tells what came once, also where there was no room for how", async () => {
+  const clock = new VirtualClock();
+  const log = new MessageLog({ clock, messagesMax: 4, hopsMax: 60 });
+  for (let i = 0; i < 60; i++) log.onHandover(1n, third, { level: 1 });
+  for (let nonce = 2n; nonce <= 3n; nonce++) {
+    for (let i = 0; i < 30; i++) log.onArrival(nonce, second, { level: 1, data });
+  }
+  await clock.advance(5);
+  // The oldest does not push out itself.
+  for (let i = 0; i < 3; i++) log.onArrival(1n, second, { level: 1, data });
+  assertEquals(log.page(0, 10).messages, [
+    { nonce: "2", atMs: 0, origin: false },
+    { nonce: "3", atMs: 0, origin: false },
+    { nonce: "1", atMs: 0, origin: false },
+  ]);
+  assertEquals(log.counts.reached, 3);
+  assertEquals(log.view(1n, self, ring)!.omitted, 3);
+});
+
+Deno.test("MessageLog tells the same as a list of all that happened, whatever it was told", () => {
+  const random = seededRandom(5);
+  const log = new MessageLog({ clock: new VirtualClock(), messagesMax: 7, hopsMax: 3 });
+  const noted: { nonce: bigint; came: (string | undefined)[]; went: string[]; omitted: number }[] = [];
+  for (let step = 0; step < 5_000; step++) {
+    const nonce = BigInt(1 + Math.floor(random.next() * 12));
+    let entry = noted.find((each) => each.nonce === nonce);
+    if (entry === undefined) {
+      noted.push(entry = { nonce, came: [], went: [], omitted: 0 });
+      if (noted.length > 7) noted.shift();
+    }
+    const peer = addresses[Math.floor(random.next() * 5)];
+    const isArrival = random.next() < 0.5;
+    if (isArrival) log.onArrival(nonce, peer, { level: 1, data });
+    else log.onHandover(nonce, peer, { level: 1 });
+    const hops: (string | undefined)[] = isArrival ? entry.came : entry.went;
+    if (hops.length < 3) hops.push(peer);
+    else entry.omitted++;
+    const all = Array.from({ length: 12 }, (_, i) => log.view(BigInt(i + 1), self, ring));
+    const wanted = new Map(noted.map((each) => [String(each.nonce), each]));
+    for (const view of all) {
+      if (view === undefined) continue;
+      const { came, went, omitted } = wanted.get(view.nonce)!;
+      assertEquals([view.arrivals.map(({ from }) => from), view.handovers.map(({ to }) => to), view.omitted], [
+        came,
+        went,
+        omitted,
+      ]);
+    }
+    assertEquals(all.filter((view) => view !== undefined).length, noted.length);
+    assertEquals(log.size, noted.length);
+  }
 });
