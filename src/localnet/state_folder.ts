@@ -41,11 +41,17 @@ export class StateFolder {
     return [this.path, ...parts].join("/");
   }
 
-  /** Holds it against other commands until disposed of; a crash lets it go. @throws {P2pError} `localnet_busy`, `state_unwritable`; the signal's reason */
+  /**
+   * Holds it against other commands until disposed of; a crash lets it go. Folders that these commands did not make are not taken: their `config` or `logs` would
+   * be removed.
+   *
+   * @throws {P2pError} `state_foreign`, `state_unwritable`, `deadline`; the signal's reason
+   */
   async lock(signal?: AbortSignal): Promise<Disposable> {
     using limit = deadline(this.#clock, LOCK_MS, "Another command at work on the same network", signal);
     for (;;) {
       limit.signal.throwIfAborted();
+      await this.#assertOurs();
       const file = await this.#attempt(async () => {
         await Deno.mkdir(this.path, { recursive: true, mode: 0o700 });
         return await Deno.open(this.file("lock"), { create: true, write: true });
@@ -105,6 +111,30 @@ export class StateFolder {
     }
   }
 
+  /** The lock is put in before anything else and goes last of all, so what is there without one is somebody else's. */
+  async #assertOurs(): Promise<void> {
+    const folder = await this.#attempt(() => infoOf(this.path));
+    if (folder === undefined) return;
+    const refused = (why: string) =>
+      new P2pError("state_foreign", `"${this.path}" is no state folder: ${why}`, {
+        hint: "Name a folder that is empty or not there with --state",
+      });
+    const isLocked = async () => await infoOf(this.file("lock")) !== undefined;
+    // Before the lock is looked for: a command that ends removes them before it.
+    const found = await this.#attempt(() => this.#found());
+    if (found !== undefined && !await this.#attempt(isLocked) && await this.#attempt(() => this.#found())) {
+      throw refused(`it has "${found}", which no \`localnet up\` put there`);
+    }
+    // Whoever may write here says which process is a node, and where the token goes.
+    if (folder.uid !== null && folder.uid !== Deno.uid()) throw refused("it belongs to another user");
+    if (((folder.mode ?? 0) & 0o002) !== 0) throw refused("everybody may write to it");
+  }
+
+  async #found(): Promise<string | undefined> {
+    for (const part of PARTS) if (await infoOf(this.file(part)) !== undefined) return part;
+    return undefined;
+  }
+
   async #clear(): Promise<void> {
     for (const part of PARTS) {
       await removeIfThere(this.file(part));
@@ -134,6 +164,15 @@ export class StateFolder {
           : "Choose another folder with --state",
       });
     }
+  }
+}
+
+async function infoOf(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
   }
 }
 

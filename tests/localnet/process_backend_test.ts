@@ -66,6 +66,7 @@ Deno.test("ProcessBackend ends what a start that was killed has left, and begins
   assert(!await isThere(folder));
 
   await Deno.mkdir(`${folder}/keys`, { recursive: true });
+  await Deno.writeTextFile(`${folder}/lock`, "");
   await Deno.writeTextFile(`${folder}/keys/validator-0.key`, "half a key");
   await Deno.writeTextFile(`${folder}/notes.txt`, "of a person");
   await backend.up(NEVER);
