@@ -35,13 +35,13 @@ export const loadAssertion: Assertion = async (context) => {
     seenMs: (node: string, nonce: string) => watch.seenMs(node, nonce),
   };
   const startMs = clock.now();
-  let sendMs = 0;
+  let sendMs: number | void;
   try {
-    const run = broadcasts.run(count, signal).then(() => void (sendMs = clock.now() - startMs));
-    while (sendMs === 0) {
+    const sent = broadcasts.run(count, signal).then(() => clock.now() - startMs);
+    do {
       progress(`${broadcasts.asked} of ${count} broadcasts, ${broadcasts.accepted.length} accepted`);
-      await Promise.race([run, sleep(clock, LOOK_MS, signal)]);
-    }
+      sendMs = await Promise.race([sent, sleep(clock, LOOK_MS, signal)]);
+    } while (sendMs === undefined);
     const untilMs = clock.now() + withinMs;
     while (clock.now() < untilMs && judge(ledger).lost.length > 0) {
       progress(`${judge(ledger).lost.length} of ${count} broadcasts are not everywhere yet`);

@@ -179,15 +179,6 @@ export class RecentMessages {
     return nonces;
   }
 
-  /** All messages, oldest first. */
-  *values(): Generator<RecentMessage> {
-    const nowMs = this.#clock.now();
-    for (let sequence = this.#oldest; sequence < this.#next; sequence++) {
-      const message = this.at(sequence, nowMs);
-      if (message !== undefined) yield message;
-    }
-  }
-
   /** The data of a message that is held, by its number. @throws {P2pError} `recent_forgotten` */
   dataOf(sequence: number): Uint8Array {
     if (sequence < this.#oldest) {

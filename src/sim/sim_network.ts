@@ -49,6 +49,18 @@ export interface SimStats {
   messagesDuplicated: number;
 }
 
+/** What was done to a node, or to the network, as the trace has it. */
+const Happened = {
+  healed: 0,
+  paused: 1,
+  resumed: 2,
+  slowed: 3,
+  crashedSilent: 4,
+  crashedLoud: 5,
+  muted: 6,
+  cut: 7,
+} as const;
+
 /** A place of a {@link SimNetwork} that may be dialled. */
 export interface SimPlace {
   /** What its ends of connections are made of. */
@@ -156,34 +168,34 @@ export class SimNetwork {
       number++;
       for (const address of group) this.#groups.set(address, number);
     }
-    this.#note(number, number);
+    this.#note(number, Happened.cut);
   }
 
   /** Undoes the cut. What waited arrives when its sender tries again. */
   heal(): void {
     this.#groups.clear();
-    this.#note(0, 0);
+    this.#note(0, Happened.healed);
   }
 
   /** Stops a node's code, as SIGSTOP does. */
   pause(address: Address): void {
     const host = this.hostOf(address);
     host.pause();
-    this.#note(host.number, 1);
+    this.#note(host.number, Happened.paused);
   }
 
   /** Lets a paused node go on. */
   resume(address: Address): void {
     const host = this.hostOf(address);
     host.resume();
-    this.#note(host.number, 2);
+    this.#note(host.number, Happened.resumed);
   }
 
   /** Adds to every delay from and to a node, milliseconds; 0 ends it. */
   slow(address: Address, ms: number): void {
     const host = this.hostOf(address);
     host.slowMs = ms;
-    this.#note(host.number, 3);
+    this.#note(host.number, Happened.slowed);
   }
 
   /**
@@ -200,7 +212,7 @@ export class SimNetwork {
       });
     }
     host.muted.add(channel);
-    this.#note(host.number, 6);
+    this.#note(host.number, Happened.muted);
   }
 
   /**
@@ -211,7 +223,7 @@ export class SimNetwork {
     const { silent = false } = options;
     const host = this.hostOf(address);
     host.crash(silent ? "silent" : "loud");
-    this.#note(host.number, silent ? 4 : 5);
+    this.#note(host.number, silent ? Happened.crashedSilent : Happened.crashedLoud);
     for (const link of host.links) {
       link.abandon();
       if (silent) continue;
@@ -325,7 +337,8 @@ export class SimNetwork {
     return new SimDial(this, own, path).run(signal);
   }
 
-  #note(subject: number, what: number): void {
+  /** `subject`: number of a node, or of the parts that the network is in. */
+  #note(subject: number, what: typeof Happened[keyof typeof Happened]): void {
     this.trace.add(TraceKind.fault, this.clock.now(), subject, what);
   }
 }

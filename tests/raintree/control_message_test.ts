@@ -14,6 +14,7 @@ import {
   RECEIPT_SIGNATURE_BYTES,
 } from "../../src/raintree/control_message.ts";
 import { eachPacked, NONCE_BYTES, packNonces } from "../../src/raintree/packed_nonces.ts";
+import { SILENT } from "./silent_message.ts";
 
 const seed = 0xc04;
 const UINT32_MAX = 0xffffffff;
@@ -59,18 +60,6 @@ const messages: fc.Arbitrary<ControlMessage> = fc.record({
   alive: fc.boolean(),
 }, plainRecord);
 
-const NOTHING: ControlMessage = {
-  acks: [],
-  offers: new Uint8Array(),
-  asks: [],
-  wants: [],
-  denials: [],
-  receipts: [],
-  duties: [],
-  probe: false,
-  alive: false,
-};
-
 const code = (bytes: Uint8Array) => assertThrows(() => decodeControlMessage(bytes), ProtocolError).code;
 const bigEndian = (values: readonly bigint[]) => {
   const bytes = new Uint8Array(8 * values.length);
@@ -89,8 +78,8 @@ Deno.test("decodeControlMessage() reads what encodeControlMessage() wrote", () =
     fc.property(messages, (message) => assertEquals(decodeControlMessage(encodeControlMessage(message)), message)),
     { seed },
   );
-  assertEquals(encodeControlMessage(NOTHING).length, 0);
-  assertEquals(decodeControlMessage(new Uint8Array()), NOTHING);
+  assertEquals(encodeControlMessage(SILENT).length, 0);
+  assertEquals(decodeControlMessage(new Uint8Array()), SILENT);
 });
 
 Deno.test("encodeControlMessage() writes what protobufjs reads, and the other way round", () => {
@@ -169,7 +158,7 @@ Deno.test("decodeControlMessage() joins lists that come in parts, skips unknown 
     .finish();
   const range = (fill: number) => ({ from: new Uint8Array(20).fill(fill), until: new Uint8Array(20).fill(fill) });
   assertEquals(decodeControlMessage(bytes), {
-    ...NOTHING,
+    ...SILENT,
     acks: [{ first: 5, count: 1 }, { first: 7, count: 300 }],
     offers: packNonces([1n, 2n, 3n]),
     receipts: [{
@@ -226,11 +215,11 @@ Deno.test("decodeControlMessage() takes as many entries as may be, and refuses o
   const large = { nonce: 1n, missing: Array(max).fill(range), signatures: Array(max).fill(new Uint8Array(96)) };
   const duties = offers.map((nonce) => ({ nonce, until: range.until, seq: 1, receiptMs: 0, signed: false }));
   const lists = { acks, offers: packNonces(offers), asks: offers, wants: offers, denials: offers, duties };
-  const full = decodeControlMessage(encodeControlMessage({ ...NOTHING, ...lists, receipts }));
+  const full = decodeControlMessage(encodeControlMessage({ ...SILENT, ...lists, receipts }));
   for (const list of Object.values(full)) if (Array.isArray(list)) assertEquals(list.length, max);
   assertEquals(full.offers.length, NONCE_BYTES * max);
   const [{ missing, signatures }] =
-    decodeControlMessage(encodeControlMessage({ ...NOTHING, receipts: [large] })).receipts;
+    decodeControlMessage(encodeControlMessage({ ...SILENT, receipts: [large] })).receipts;
   assertEquals([missing.length, signatures.length], [max, max]);
 
   const parts: Partial<ControlMessage>[] = [
@@ -242,9 +231,9 @@ Deno.test("decodeControlMessage() takes as many entries as may be, and refuses o
     { receipts: [receipts[0]] },
     { duties: [duties[0]] },
   ];
-  const fullBytes = encodeControlMessage({ ...NOTHING, ...lists, receipts });
+  const fullBytes = encodeControlMessage({ ...SILENT, ...lists, receipts });
   for (const part of parts) {
-    assertEquals(code(glued([fullBytes, encodeControlMessage({ ...NOTHING, ...part })])), "control_too_many");
+    assertEquals(code(glued([fullBytes, encodeControlMessage({ ...SILENT, ...part })])), "control_too_many");
   }
   const over = Array(max + 1);
   const tooMany: Partial<ControlMessage>[] = [
@@ -254,14 +243,14 @@ Deno.test("decodeControlMessage() takes as many entries as may be, and refuses o
     { receipts: [{ ...large, signatures: over.fill(new Uint8Array(96)).slice() }] },
     { receipts: over.fill(receipts[0]).slice() },
   ];
-  for (const lists of tooMany) assertEquals(code(encodeControlMessage({ ...NOTHING, ...lists })), "control_too_many");
+  for (const lists of tooMany) assertEquals(code(encodeControlMessage({ ...SILENT, ...lists })), "control_too_many");
 });
 
 Deno.test("decodeControlMessage() looks at each byte once, however small the parts are that a list comes in", () => {
   // 8,192 nonces, then 200,000 empty parts of the same list: copied together at each part, that would be 13 GB.
   const offers = packNonces(Array.from({ length: CONTROL_ENTRIES_MAX }, (_, i) => BigInt(i + 1)));
   const out = new ByteWriter();
-  out.push(encodeControlMessage({ ...NOTHING, offers }));
+  out.push(encodeControlMessage({ ...SILENT, offers }));
   for (let i = 0; i < 200_000; i++) out.push(Uint8Array.of(0x12, 0));
   assertEquals(decodeControlMessage(out.bytes()).offers, offers);
 });

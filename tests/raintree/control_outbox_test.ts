@@ -11,6 +11,7 @@ import { BUSY_MS, ControlOutbox, LAZY_MS } from "../../src/raintree/control_outb
 import { VirtualClock } from "../../src/sim/virtual_clock.ts";
 import { addresses } from "./networks.ts";
 import { NONCE_BYTES, packNonces } from "../../src/raintree/packed_nonces.ts";
+import { SILENT } from "./silent_message.ts";
 
 const FLUSH_MS = 20;
 const [anna, bert, carl] = addresses(3, 5);
@@ -42,18 +43,6 @@ class Bench {
     return this.sent.filter(({ to }) => to === peer);
   }
 }
-
-const NOTHING: ControlMessage = {
-  acks: [],
-  offers: new Uint8Array(),
-  asks: [],
-  wants: [],
-  denials: [],
-  receipts: [],
-  duties: [],
-  probe: false,
-  alive: false,
-};
 
 const receiptOf = (nonce: bigint, signatures = 0): Receipt => {
   return { nonce, missing: [], signatures: new Array<Uint8Array>(signatures).fill(new Uint8Array(96).fill(1)) };
@@ -87,7 +76,7 @@ Deno.test("ControlOutbox says in one message per peer what was said within a few
         alive: false,
       },
     },
-    { atMs: 539, to: bert, message: { ...NOTHING, acks: [{ first: 9, count: 1 }] } },
+    { atMs: 539, to: bert, message: { ...SILENT, acks: [{ first: 9, count: 1 }] } },
   ]);
   assertEquals(outbox.counts, {
     acks: 2,
@@ -115,9 +104,9 @@ Deno.test("ControlOutbox asks who is there, and answers, at once and with all th
   outbox.alive(bert);
   await clock.advance(1000);
   assertEquals(sent.map(({ atMs, to, message }) => ({ atMs, to, message })), [
-    { atMs: 500, to: anna, message: { ...NOTHING, acks: [{ first: 7, count: 1 }], probe: true } },
-    { atMs: 500, to: bert, message: { ...NOTHING, acks: [{ first: 8, count: 1 }], alive: true } },
-    { atMs: 500, to: bert, message: { ...NOTHING, alive: true } },
+    { atMs: 500, to: anna, message: { ...SILENT, acks: [{ first: 7, count: 1 }], probe: true } },
+    { atMs: 500, to: bert, message: { ...SILENT, acks: [{ first: 8, count: 1 }], alive: true } },
+    { atMs: 500, to: bert, message: { ...SILENT, alive: true } },
   ]);
   assertEquals([outbox.counts.probes, outbox.counts.messages, clock.pending], [1, 3, 0]);
 });
@@ -185,8 +174,8 @@ Deno.test("ControlOutbox takes along what waits for the same peer, and leaves th
   outbox.want(anna, 3n);
   await clock.advance(LAZY_MS);
   assertEquals(sent.slice(1).map(({ atMs, to, message }) => ({ atMs, to, message })), [
-    { atMs: 541, to: anna, message: { ...NOTHING, acks: [{ first: 1, count: 1 }], wants: [3n] } },
-    { atMs: 520 + LAZY_MS, to: bert, message: { ...NOTHING, acks: [{ first: 2, count: 1 }] } },
+    { atMs: 541, to: anna, message: { ...SILENT, acks: [{ first: 1, count: 1 }], wants: [3n] } },
+    { atMs: 520 + LAZY_MS, to: bert, message: { ...SILENT, acks: [{ first: 2, count: 1 }] } },
   ]);
   assertEquals(clock.pending, 0);
 });

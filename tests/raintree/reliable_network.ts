@@ -12,6 +12,7 @@ import type { TreeMode } from "../../src/raintree/tree.ts";
 import { ACCEPTED, type Channel } from "../../src/router/channel.ts";
 import { VirtualClock } from "../../src/sim/virtual_clock.ts";
 import { addresses } from "./networks.ts";
+import { SILENT } from "./silent_message.ts";
 
 /** One way, milliseconds. */
 export const LATENCY_MS = 50;
@@ -37,19 +38,6 @@ export interface NetworkOptions extends LayerOptions {
   routers?: readonly number[];
   v1?: readonly number[];
 }
-
-/** Nothing said. */
-export const SILENT: ControlMessage = {
-  acks: [],
-  offers: new Uint8Array(),
-  asks: [],
-  wants: [],
-  denials: [],
-  receipts: [],
-  duties: [],
-  probe: false,
-  alive: false,
-};
 
 /** A payload of a nonce. */
 export function payload(nonce: bigint, bytes = 8): Uint8Array {

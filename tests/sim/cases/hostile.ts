@@ -1,6 +1,6 @@
 import { seededRandom } from "../../../src/base/random.ts";
 import { addressToBytes } from "../../../src/identity/address.ts";
-import { type ControlMessage, encodeControlMessage } from "../../../src/raintree/control_message.ts";
+import { encodeControlMessage } from "../../../src/raintree/control_message.ts";
 import { encodeEnvelope, randomNonce } from "../../../src/raintree/envelope.ts";
 import { encodeRainTreeMessage } from "../../../src/raintree/message.ts";
 import { SimCluster } from "../../../src/sim/sim_cluster.ts";
@@ -8,6 +8,7 @@ import type { SimHost } from "../../../src/sim/sim_host.ts";
 import { Attacker } from "./attacker.ts";
 import type { SimCase } from "./case.ts";
 import { packNonces } from "../../../src/raintree/packed_nonces.ts";
+import { SILENT } from "../../raintree/silent_message.ts";
 
 const NODES = 27;
 const VICTIM = 13;
@@ -32,18 +33,6 @@ interface Attack {
 
 /** Messages sent in one virtual millisecond. */
 const AT_ONCE = 50;
-
-const SILENT: ControlMessage = {
-  acks: [],
-  offers: new Uint8Array(),
-  asks: [],
-  wants: [],
-  denials: [],
-  receipts: [],
-  duties: [],
-  probe: false,
-  alive: false,
-};
 
 const random = () => seededRandom(99);
 
