@@ -2,6 +2,7 @@ import { type Clock, sleep } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Backend } from "../localnet/backend.ts";
 import type { Fault, FaultParameters } from "../localnet/manifest.ts";
+import { PAYLOAD_BYTES } from "./assertion_payload.ts";
 import { type Absence, againMs, type Ledger } from "./broadcast_ledger.ts";
 import type { NetworkWatch, WatchedNode } from "./network_watch.ts";
 import { SteadyBroadcasts } from "./steady_broadcasts.ts";
@@ -10,9 +11,6 @@ import { SteadyBroadcasts } from "./steady_broadcasts.ts";
 const PATIENCE = 3;
 
 const LOOK_MS = 100;
-
-/** Bytes of a payload: a small transaction. */
-const PAYLOAD_BYTES = 256;
 
 /** What a {@link FaultScene} is made of. */
 export interface FaultSceneOptions {

@@ -1,8 +1,8 @@
 import type { HopKind, HopView, MessageView } from "../admin/message_log.ts";
 import { sleep } from "../base/clock.ts";
-import type { Random } from "../base/random.ts";
 import type { AdminClient } from "../localnet/admin_client.ts";
 import type { AssertionContext } from "./assertion.ts";
+import { assertionPayload } from "./assertion_payload.ts";
 
 /** How long a broadcast may take to be everywhere, milliseconds. */
 const WITHIN_MS = 10_000;
@@ -49,7 +49,7 @@ export async function observeBroadcast(
   origin: number,
   { clock, random, signal }: AssertionContext,
 ): Promise<ObservedBroadcast> {
-  const { nonce } = await ring[origin].broadcast({ typeUrl: PAYLOAD_TYPE, value: payload(random) });
+  const { nonce } = await ring[origin].broadcast(assertionPayload(random));
   const untilMs = clock.now() + WITHIN_MS;
   let settledLooks = 0;
   for (;;) {
@@ -65,15 +65,6 @@ export async function observeBroadcast(
     }
     await sleep(clock, LOOK_MS, signal);
   }
-}
-
-const PAYLOAD_TYPE = "type.googleapis.com/raintree.Assertion";
-
-/** Bytes of a payload: a small transaction. */
-const PAYLOAD_BYTES = 256;
-
-function payload(random: Random): Uint8Array {
-  return random.fill(new Uint8Array(PAYLOAD_BYTES));
 }
 
 function timeToAll(views: readonly MessageView[], origin: number): number {

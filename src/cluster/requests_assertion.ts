@@ -1,10 +1,8 @@
+import { ECHO_TYPE_URL } from "../admin/echo.ts";
 import { sleep } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { AdminClient } from "../localnet/admin_client.ts";
 import { type Assertion, type AssertionContext, outcome } from "./assertion.ts";
-
-/** What the command `node` answers with itself. */
-const ECHO = "type.googleapis.com/raintree.Echo";
 
 /** Bytes of the values, up to the most that the admin API takes. */
 const SIZES: readonly number[] = [1, 1 << 10, 1 << 16, 1 << 20, 4 << 20];
@@ -32,12 +30,12 @@ export const requestsAssertion: Assertion = async (context) => {
       const value = random.fill(new Uint8Array(bytes));
       const what = `${bytes} B from ${from.node.name} to ${to.node.name}`;
       const startMs = clock.now();
-      const answer = await from.request(to.node.address, { typeUrl: ECHO, value });
+      const answer = await from.request(to.node.address, { typeUrl: ECHO_TYPE_URL, value });
       const requestMs = clock.now() - startMs;
       if (answer.value !== value.toBase64()) wrong.push(`The answer to ${what} is not what was asked`);
       const sentMs = clock.now();
       const sent = value.subarray(0, SEND_BYTES_MAX);
-      const { nonce } = await from.send(to.node.address, { typeUrl: ECHO, value: sent });
+      const { nonce } = await from.send(to.node.address, { typeUrl: ECHO_TYPE_URL, value: sent });
       const arrivedBytes = await arrival(to, nonce, from.node.address, context);
       const sendMs = clock.now() - sentMs;
       if (arrivedBytes === undefined) wrong.push(`Message ${nonce} of ${what} did not arrive`);

@@ -2,6 +2,7 @@ import { type Clock, sleep } from "../base/clock.ts";
 import { asError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import type { AdminClient } from "../localnet/admin_client.ts";
+import { assertionPayload } from "./assertion_payload.ts";
 import type { AcceptedBroadcast } from "./broadcast_ledger.ts";
 
 /** What {@link SteadyBroadcasts} needs. */
@@ -83,8 +84,7 @@ export class SteadyBroadcasts {
     const from = client.node.name;
     const askedMs = clock.now();
     try {
-      const value = random.fill(new Uint8Array(payloadBytes));
-      const { nonce } = await client.broadcast({ typeUrl: "type.googleapis.com/raintree.Assertion", value });
+      const { nonce } = await client.broadcast(assertionPayload(random, payloadBytes));
       this.accepted.push({ nonce, from, askedMs, acceptedMs: clock.now() });
     } catch (caught) {
       this.refused.push({ from, askedMs, why: asError(caught).message });

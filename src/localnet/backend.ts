@@ -59,6 +59,8 @@ export interface Backend {
   readonly faults: ReadonlySet<FaultKind>;
   /** Whether a node that is killed comes back by itself. */
   readonly restartsKilled: boolean;
+  /** Whether it can give the ways between nodes delay and loss. */
+  readonly shapesLinks: boolean;
   /**
    * Starts what does not run yet, and resolves when every node is ready. One that is up stays as it is. What a failed or given up call has started
    * is ended again.

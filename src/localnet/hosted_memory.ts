@@ -26,6 +26,7 @@ export class HostedMemory implements Backend {
   readonly name = "memory";
   readonly faults: ReadonlySet<FaultKind> = MEMORY_FAULTS;
   readonly restartsKilled = false;
+  readonly shapesLinks = true;
   readonly #manifest: Manifest;
   readonly #folder: StateFolder;
   readonly #host: LocalProcess;

@@ -52,6 +52,7 @@ export class KubernetesBackend implements Backend, Disposable {
     ["kill", "stop", "cont", "restart", "partition", "heal", "upgrade", "scale"] as const,
   );
   readonly restartsKilled = true;
+  readonly shapesLinks = false;
   readonly #manifest: Manifest;
   readonly #cluster: Cluster;
   readonly #network: KubernetesNetwork;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type Clock, deadline } from "../base/clock.ts";
 import { P2pError } from "../base/errors.ts";
 import { clusterError, statusOf } from "../kubernetes/cluster_error.ts";
+import { allOf } from "./all_of.ts";
 import type { KubernetesNetwork } from "./kubernetes_network.ts";
 
 /** How long the helper may take, milliseconds: it starts in about a second. */
@@ -53,7 +54,8 @@ export class KubernetesPartition {
     ];
     const machines = new Set([...pods.values()].flatMap(({ machine }) => machine ?? []));
     try {
-      await Promise.all([...machines].map((machine) => this.#run("cut", machine, image, script, signal)));
+      // All have ended before anything is healed: none cuts afterwards.
+      await allOf([...machines].map((machine) => this.#run("cut", machine, image, script, signal)));
     } catch (error) {
       await this.heal(image);
       throw error;
@@ -71,7 +73,7 @@ export class KubernetesPartition {
     ];
     const helpers = await this.#helpers();
     const machines = new Set(helpers.map(({ machine }) => machine));
-    await Promise.all([...machines].map((machine) => this.#run("heal", machine, image, script, signal)));
+    await allOf([...machines].map((machine) => this.#run("heal", machine, image, script, signal)));
     await Promise.all((await this.#helpers()).map(({ name }) => this.#network.deletePod(name)));
   }
 

@@ -61,6 +61,7 @@ export class MemoryBackend implements Backend {
   readonly name = "memory";
   readonly faults: ReadonlySet<FaultKind> = MEMORY_FAULTS;
   readonly restartsKilled = false;
+  readonly shapesLinks = true;
   readonly #manifest: Manifest;
   readonly #clock: Clock;
   readonly #token: string;
@@ -120,16 +121,16 @@ export class MemoryBackend implements Backend {
     const nodes = fault.nodes.map((name) => this.#node(name));
     switch (fault.fault) {
       case "kill":
-        await Promise.all(nodes.map((node) => this.#kill(node)));
+        await allOf(nodes.map((node) => this.#kill(node)));
         break;
       case "stop":
-        await Promise.all(nodes.map((node) => this.#stop(node)));
+        await allOf(nodes.map((node) => this.#stop(node)));
         break;
       case "cont":
         nodes.forEach((node) => this.#continue(node));
         break;
       case "restart":
-        await Promise.all(nodes.map((node) => this.#restart(node, signal)));
+        await allOf(nodes.map((node) => this.#restart(node, signal)));
         break;
       case "upgrade":
         for (const node of this.#nodes) await this.#replace(node, signal);
@@ -152,7 +153,7 @@ export class MemoryBackend implements Backend {
   async down(): Promise<number> {
     const running = this.#nodes.filter(({ module }) => module !== undefined);
     this.#between?.network.heal();
-    await Promise.all(running.map((node) => this.#end(node)));
+    await allOf(running.map((node) => this.#end(node)));
     this.#between?.clock.end();
     this.#between = undefined;
     for (const node of this.#nodes) {

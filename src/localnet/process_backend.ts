@@ -41,6 +41,7 @@ export class ProcessBackend implements Backend {
   readonly name = "process";
   readonly faults: ReadonlySet<FaultKind> = new Set(["kill", "stop", "cont", "restart", "upgrade"] as const);
   readonly restartsKilled = false;
+  readonly shapesLinks = false;
   readonly #manifest: Manifest;
   readonly #folder: StateFolder;
   readonly #clock: Clock;
@@ -71,7 +72,7 @@ export class ProcessBackend implements Backend {
       }));
       await this.#ready(processes, signal);
     } catch (error) {
-      await Promise.all(started.map((process) => process.kill()));
+      await allOf(started.map((process) => process.kill()));
       if (before === undefined) await this.#folder.remove();
       throw error;
     }
@@ -90,7 +91,7 @@ export class ProcessBackend implements Backend {
     const { nodes } = await this.#state();
     assertFault(fault, this.#manifest, this);
     const processes = fault.nodes.map((name) => this.#process(name));
-    const each = (act: (process: LocalProcess) => Promise<unknown>) => Promise.all(processes.map(act));
+    const each = (act: (process: LocalProcess) => Promise<unknown>) => allOf(processes.map(act));
     switch (fault.fault) {
       case "kill":
         await each((process) => process.kill());

@@ -26,9 +26,9 @@ export function assertFault(fault: Fault, manifest: Manifest, backend: Pick<Back
 }
 
 /** Refuses a manifest that asks for more than a back end can do, before anything is started. @throws {P2pError} `localnet_unsupported` */
-export function assertSupported(manifest: Manifest, backend: Pick<Backend, "name" | "faults">): void {
+export function assertSupported(manifest: Manifest, backend: Pick<Backend, "name" | "faults" | "shapesLinks">): void {
   for (const fault of manifest.faults) assertFault(fault, manifest, backend);
-  if (backend.name === "memory") return;
+  if (backend.shapesLinks) return;
   const { latencyMs, loss, betweenZones } = manifest.links;
   if (latencyMs + loss + betweenZones.latencyMs + betweenZones.loss === 0) return;
   throw new P2pError("localnet_unsupported", `Back end ${backend.name} cannot do links with delay or loss`, {
