@@ -120,5 +120,5 @@ function valueOf({ name, value, mayBeEmpty = false }: Flag, given: string | unde
 
 function switchValue({ name }: Flag, given = "true"): string {
   if (given === "true" || given === "false") return given;
-  throw new UsageError(`"--${name}" is "${given}", it takes no value`);
+  throw new UsageError(`"--${name}" is "${given}", it takes nothing, or true or false`);
 }

@@ -80,7 +80,7 @@ export const command: Command = {
     const parsed = parseFlags(args, flags, 2 + VALIDATORS_MAX);
     const [verb, ...words] = parsed.positional;
     if (verb === undefined || !Object.hasOwn(VERBS, verb)) {
-      const verbs = Object.keys(VERBS).filter((each) => each !== "host").join(", ");
+      const verbs = [...Object.keys(VERBS).filter((each) => each !== "host"), "genesis"].join(", ");
       throw new UsageError(`"localnet" takes one of ${verbs}${verb === undefined ? "" : `, not "${verb}"`}`);
     }
     if (words.length > VERBS[verb]) throw new UsageError(`Unexpected argument "${words[VERBS[verb]]}"`);
@@ -174,6 +174,7 @@ export function faultOf([kind, ...words]: readonly string[], kinds: readonly Fau
     return { fault, nodes: [], groups: words.map((word) => word.split(",")), validators: 0 };
   }
   if (fault === "scale") {
+    if (words.length > 1) throw new UsageError(`Unexpected argument "${words[1]}"`);
     return { fault, nodes: [], groups: [], validators: parseInteger("scale", words[0] ?? "", 1, VALIDATORS_MAX) };
   }
   return { fault, nodes: words, groups: [], validators: 0 };

@@ -74,7 +74,8 @@ export const localnetVerbs: Readonly<
       await sleep(systemClock, Math.max(0, startMs + atMs - systemClock.now()), io.signal);
       await backend.fault(fault, io.signal);
       done.push({ atMs: Math.round(systemClock.now() - startMs), ...fault });
-      const to = [...fault.nodes, ...fault.groups.map((group) => group.join(","))].join(" ");
+      const sizes = fault.fault === "scale" ? [fault.validators] : [];
+      const to = [...fault.nodes, ...fault.groups.map((group) => group.join(",")), ...sizes].join(" ");
       if (!parsed.has("json")) io.stdout(`${fault.fault}${to === "" ? "" : ` ${to}`}\n`);
     }
     if (parsed.has("json")) printJson({ faults: done }, io);
@@ -166,5 +167,9 @@ function printReport({ ok, assertions }: AssertionReport, io: Io): void {
     io.stdout(`\n${name}\n${isDrawing ? `${lines.join("\n")}\n` : tableOf(lines)}`);
   }
   const held = assertions.filter((each) => each.ok).length;
-  io.stdout(`\n${ok ? green("ok") : red("failed")}: ${held} of ${counted(assertions.length, "assertion")} hold\n`);
+  io.stdout(
+    `\n${ok ? green("ok") : red("failed")}: ${held} of ${counted(assertions.length, "assertion")} ${
+      assertions.length === 1 ? "holds" : "hold"
+    }\n`,
+  );
 }

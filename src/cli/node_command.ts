@@ -16,6 +16,7 @@ export const command: Command = {
   help: {
     usage: "node --config FILE [flags]",
     description: "A variable P2P_PORT overrides the field port of the file, a flag --port overrides both.\n" +
+      "A switch that is on by default is turned off by --acks=false.\n" +
       "Prints where the node listens (and its admin API, with --admin-port), then logs to standard error: text on a terminal,\n" +
       "otherwise JSON lines. SIGINT and SIGTERM end it in order: it is no longer ready, and what was accepted is still sent.\n" +
       "A second one ends it at once.",

@@ -43,9 +43,9 @@ export const broadcastAnyAssertion: Assertion = async (context) => {
   const tree: string[] = [];
   const depth = draw(origin, nameOf(origin), "", children, nameOf, tree, new Set());
   if (tree.length !== ring.length) wrong.push(`The tree has ${tree.length} of ${ring.length} nodes`);
-  const holds = `broadcast ${nonce} of ${nameOf(origin)} reached ${
-    ring.length - 1
-  } in ${toAllMs} ms, ${depth} hops deep`;
+  const holds = `broadcast ${nonce} of ${nameOf(origin)} reached ${ring.length - 1} in ${toAllMs} ms, ${depth} ${
+    depth === 1 ? "hop" : "hops"
+  } deep`;
   return outcome(wrong, holds, { nonce, origin: nameOf(origin), toAllMs, depth, tree });
 };
 

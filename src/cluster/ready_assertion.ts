@@ -16,7 +16,7 @@ export const readyAssertion: Assertion = async ({ clients, manifest }) => {
   const byAddress = new Map(nodes.map((node) => [addressOf.get(node.name)!, node]));
   const height = nodes[0]?.readiness.height;
   if (nodes.length !== manifest.validators.length) {
-    wrong.push(`${nodes.length} of ${manifest.validators.length} validators are there`);
+    wrong.push(`Validators there: ${nodes.length}, in the manifest: ${manifest.validators.length}`);
   }
   for (const { name, readiness, staked, connected } of nodes) {
     const self = addressOf.get(name)!;

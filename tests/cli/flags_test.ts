@@ -38,7 +38,7 @@ Deno.test("parseFlags() rejects what a command does not take, with what it does 
     [() => parseFlags(["--mode", "-"], flags, 1), 'Flag "--mode" takes a value'],
     [() => parseFlags(["--mode", "exact", "--mode=exact"], flags), 'Flag "--mode" is given twice'],
     [() => parseFlags(["-n", "1", "--validators", "2"], flags), 'Flag "--validators" is given twice'],
-    [() => parseFlags(["--json=maybe"], flags), '"--json" is "maybe", it takes no value'],
+    [() => parseFlags(["--json=maybe"], flags), '"--json" is "maybe", it takes nothing, or true or false'],
     [
       () => parseFlags(["--validators", "-5"], flags).integer("validators", 1, 99),
       '"--validators" is "-5", it takes a whole number from 1 to 99',

@@ -57,7 +57,7 @@ for (const backend of ["process", "memory"]) {
       assertEquals((await localnet("status", ...common)).code, 1);
       const failed = await localnet("assert", "ready", ...common);
       assertEquals(failed.code, 1);
-      assertStringIncludes(failed.out, "failed: 0 of 1 assertion");
+      assertStringIncludes(failed.out, "failed: 0 of 1 assertion holds");
       assertEquals((await localnet("up", ...common)).code, 0);
       assertEquals((await localnet("assert", "ready", "broadcast-any", ...common)).code, 0);
       assertMatch((await localnet("logs", "validator-0", "--lines", "1", ...common)).out, /^validator-0 {2}.+\n$/);
@@ -113,7 +113,7 @@ Deno.test("localnet refuses what it cannot do before it starts anything", async 
   const manifest = `${kept.root}/localnet.yaml`;
   await Deno.writeTextFile(manifest, "validators: 0\nfullNodes: 3\n");
   const cases: [string[], number, string][] = [
-    [[], 2, "takes one of up, status, assert, fault, logs, down"],
+    [[], 2, "takes one of up, status, assert, fault, logs, down, genesis"],
     [["upp"], 2, 'not "upp"'],
     [["up", "now"], 2, 'Unexpected argument "now"'],
     [["up", "--backend", "docker"], 2, '"process", "memory"'],
@@ -122,6 +122,7 @@ Deno.test("localnet refuses what it cannot do before it starts anything", async 
     [["fault", "explode", "-f", EXAMPLE], 2, 'not "explode"'],
     [["fault", "timeline", "-f", EXAMPLE], 2, "has no faults"],
     [["fault", "scale", "9", "-f", EXAMPLE], 1, "is not up"],
+    [["fault", "scale", "9", "10", "-f", EXAMPLE], 2, 'Unexpected argument "10"'],
     [["assert", "everything", "-f", EXAMPLE], 2, 'no assertion "everything"'],
     [["assert", "-f", EXAMPLE], 1, "is not up"],
     [["logs", "-f", EXAMPLE], 1, "is not up"],

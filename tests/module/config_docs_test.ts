@@ -20,9 +20,10 @@ function render(): string {
   return `# Configuration of a node
 
 A YAML file with these fields, given by \`--config FILE\`. A variable of the environment overrides the file, a flag
-overrides both. Lists are YAML lists or text with commas; list flags may be repeated. Paths are relative to the working
-directory. Everything wrong is reported at once, with the place where it stands, and the exit code is 2. The private key
-has no flag: command lines are seen by other users of the machine. [genesis.md](genesis.md) describes the genesis file.
+overrides both. Lists are YAML lists or text with commas; list flags may be repeated. \`--acks\` stands for \`--acks=true\`,
+and \`--acks=false\` turns it off. Paths are relative to the working directory. Everything wrong is reported at once, with
+the place where it stands, and the exit code is 2. The private key has no flag: command lines are seen by other users of
+the machine. [genesis.md](genesis.md) describes the genesis file.
 
 <!-- deno-fmt-ignore-start -->
 | field | value | default | variable | flag | meaning |
