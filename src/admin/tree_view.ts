@@ -2,7 +2,8 @@ import type { Address } from "../identity/address.ts";
 import type { P2PModule } from "../module/p2p_module.ts";
 import { drawTree } from "../raintree/draw_tree.ts";
 import type { PeerState } from "../raintree/failure_detector.ts";
-import { levelTargets, maxLevels, splitSegment, type TreeMode } from "../raintree/tree.ts";
+import { simulateExact } from "../raintree/simulate.ts";
+import { levelTargets, maxLevels, type TreeMode } from "../raintree/tree.ts";
 import { type LevelReadiness, levelsOf } from "./readiness.ts";
 
 /** Up to this many nodes every node and message is told, above it this node's own part. */
@@ -99,20 +100,19 @@ export function treeText(module: P2PModule, originator: number): string {
 
 /** Every message of a broadcast, hop by hop, in the order of sending. */
 function sendsOf(mode: TreeMode, n: number, originator: number): TreeSend[] {
+  if (n === 0) return [];
+  if (mode === "exact") {
+    return simulateExact(n).sends.map(([from, to, size]) => [(from + originator) % n, (to + originator) % n, size]);
+  }
   const sends: TreeSend[] = [];
-  if (n === 0) return sends;
-  const exact = mode === "exact";
-  const queue = [{ at: originator, duty: exact ? n : maxLevels(n) }];
-  for (const { at, duty } of queue) {
-    const send = (offset: number, value: number, next: number) => {
-      const to = (at + offset) % n;
-      sends.push([at, to, value]);
-      if (next > 0) queue.push({ at: to, duty: next });
-    };
-    if (exact) splitSegment(duty, (offset, size) => send(offset, size, size > 1 ? size : 0));
-    else {
-      for (let level = duty; level >= 1; level--) {
-        for (const offset of levelTargets(n, level)) if (offset > 0) send(offset, level, level - 1);
+  const queue = [{ at: originator, levels: maxLevels(n) }];
+  for (const { at, levels } of queue) {
+    for (let level = levels; level >= 1; level--) {
+      for (const offset of levelTargets(n, level)) {
+        if (offset === 0) continue;
+        const to = (at + offset) % n;
+        sends.push([at, to, level]);
+        if (level > 1) queue.push({ at: to, levels: level - 1 });
       }
     }
   }

@@ -1,3 +1,4 @@
+import { dropOldest } from "../base/drop_oldest.ts";
 import type { ReceiptOutcome } from "../raintree/receipts.ts";
 
 /** Counters of one module, under the names that existing dashboards know. Plain numbers, read when scraped. */
@@ -53,9 +54,5 @@ export function countReceipt(receipts: ReceiptTelemetry, { reached, missing, ela
 /** Adds one at a height. */
 export function countAtHeight(counter: Map<number, number>, height: number, add = 1): void {
   counter.set(height, (counter.get(height) ?? 0) + add);
-  if (counter.size <= HEIGHTS_MAX) return;
-  for (const oldest of counter.keys()) {
-    counter.delete(oldest);
-    return;
-  }
+  if (counter.size > HEIGHTS_MAX) dropOldest(counter);
 }

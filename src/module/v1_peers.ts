@@ -1,3 +1,4 @@
+import { dropOldest } from "../base/drop_oldest.ts";
 import type { Address } from "../identity/address.ts";
 import { POCKET_V1_VERSION } from "../transport/node_info.ts";
 
@@ -13,9 +14,7 @@ export class V1Peers {
     this.#met.delete(peer);
     if (version !== POCKET_V1_VERSION) return;
     this.#met.add(peer);
-    if (this.#met.size <= PEERS_MAX) return;
-    const [oldest] = this.#met;
-    this.#met.delete(oldest);
+    if (this.#met.size > PEERS_MAX) dropOldest(this.#met);
   }
 
   /** Whether the peer speaks only Pocket V1, as far as is known. */

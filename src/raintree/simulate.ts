@@ -29,35 +29,53 @@ export interface ExactBroadcast extends SimulatedTraffic {
   sends: ExactSend[];
 }
 
+/** Receives messages of a classic broadcast: `copies` of them that one node sends another on one level. */
+export type VisitCopies = (from: number, to: number, copies: number) => void;
+
+/** Hops of a node that {@link walkClassic} does not reach. */
+export const UNREACHED = 0xff;
+
 /**
- * Counts one classic broadcast over `n` nodes with equal views and no losses. Second copies
- * are forwarded and counted, as published. Takes memory for a few arrays of `n`.
+ * Walks one classic broadcast over `n` nodes with equal views and no losses, level by level, without keeping it. Second copies are forwarded too, as
+ * published. Returns the hops that each node is from the originator by its first copy; {@link UNREACHED} where none comes.
  */
-export function simulateClassic(n: number): ClassicBroadcast {
-  const levels = maxLevels(n);
-  const reads = new Array<number>(n).fill(0);
-  const writes = new Array<number>(n).fill(0);
+export function walkClassic(n: number, visit: VisitCopies): Uint8Array {
   // How many times the node at a position runs the level at hand: once for each copy it holds, its own demotion included.
   let runs = new Float64Array(n);
+  let hops = new Uint8Array(n).fill(UNREACHED);
   runs[0] = 1;
-  let messages = 0;
-  for (let level = levels; level >= 1; level--) {
-    const next = runs.slice();
+  hops[0] = 0;
+  for (let level = maxLevels(n); level >= 1; level--) {
+    const runsThen = runs.slice();
+    const hopsThen = hops.slice();
     for (const offset of levelTargets(n, level)) {
       if (offset === 0) continue;
-      for (let position = 0; position < n; position++) {
-        const copies = runs[position];
+      for (let from = 0, to = offset; from < n; from++, to++) {
+        if (to === n) to = 0;
+        const copies = runs[from];
         if (copies === 0) continue;
-        const target = (position + offset) % n;
-        next[target] += copies;
-        reads[target] += copies;
-        writes[position] += copies;
-        messages += copies;
+        runsThen[to] += copies;
+        if (hops[from] + 1 < hopsThen[to]) hopsThen[to] = hops[from] + 1;
+        visit(from, to, copies);
       }
     }
-    runs = next;
+    runs = runsThen;
+    hops = hopsThen;
   }
-  return { levels, messages, reads, writes, missed: unread(reads) };
+  return hops;
+}
+
+/** Counts one classic broadcast over `n` nodes with equal views and no losses. Takes memory for a few arrays of `n`. */
+export function simulateClassic(n: number): ClassicBroadcast {
+  const reads = new Array<number>(n).fill(0);
+  const writes = new Array<number>(n).fill(0);
+  let messages = 0;
+  walkClassic(n, (from, to, copies) => {
+    reads[to] += copies;
+    writes[from] += copies;
+    messages += copies;
+  });
+  return { levels: maxLevels(n), messages, reads, writes, missed: unread(reads) };
 }
 
 /** Receives one message of an exact broadcast, in breadth-first order; `depth` is the receiver's distance in hops. */

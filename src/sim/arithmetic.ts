@@ -1,5 +1,5 @@
-import { levelTargets, maxLevels, type TreeMode } from "../raintree/tree.ts";
-import { walkExact } from "../raintree/simulate.ts";
+import { UNREACHED, walkClassic, walkExact } from "../raintree/simulate.ts";
+import type { TreeMode } from "../raintree/tree.ts";
 
 /** One broadcast by arithmetic: what it costs each node of a fault-free network with equal views. Position 0 is the originator. */
 export interface ArithmeticBroadcast {
@@ -50,38 +50,16 @@ function exactBroadcast(nodes: number): ArithmeticBroadcast {
   return { nodes, mode: "exact", messages, depth, missed: unread(reads), reads, writes };
 }
 
-/** Hops of a node that has nothing yet. */
-const NEVER = 0xff;
-
 function classicBroadcast(nodes: number): ArithmeticBroadcast {
   const reads = new Uint32Array(nodes);
   const writes = new Uint32Array(nodes);
-  // For each node: how many copies it runs the level at hand for, and how far from the originator the first of them came.
-  let copies = new Uint32Array(nodes);
-  let hops = new Uint8Array(nodes).fill(NEVER);
-  copies[0] = 1;
-  hops[0] = 0;
   let messages = 0;
-  for (let level = maxLevels(nodes); level >= 1; level--) {
-    const copiesThen = copies.slice();
-    const hopsThen = hops.slice();
-    for (const offset of levelTargets(nodes, level)) {
-      if (offset === 0) continue;
-      for (let from = 0, to = offset; from < nodes; from++, to++) {
-        if (to === nodes) to = 0;
-        const sent = copies[from];
-        if (sent === 0) continue;
-        copiesThen[to] += sent;
-        reads[to] += sent;
-        writes[from] += sent;
-        messages += sent;
-        if (hops[from] + 1 < hopsThen[to]) hopsThen[to] = hops[from] + 1;
-      }
-    }
-    copies = copiesThen;
-    hops = hopsThen;
-  }
-  const depth = hops.reduce((deepest, at) => at === NEVER ? deepest : Math.max(deepest, at), 0);
+  const hops = walkClassic(nodes, (from, to, copies) => {
+    reads[to] += copies;
+    writes[from] += copies;
+    messages += copies;
+  });
+  const depth = hops.reduce((deepest, at) => at === UNREACHED ? deepest : Math.max(deepest, at), 0);
   return { nodes, mode: "classic", messages, depth, missed: unread(reads), reads, writes };
 }
 

@@ -24,13 +24,13 @@ Deno.test("simulateBroadcast() sends N - 1 exact messages, at most ceil(log3 N) 
   }
 });
 
-Deno.test("simulateBroadcast() measures the depth of a classic broadcast by the first copy of each node", () => {
-  // Followed message by message, by hand and by brute force.
-  for (const n of [1, 2, 3, 9, 18, 24, 27, 42, 81]) {
-    const hops = new Array<number>(n).fill(Infinity);
-    followClassic(n, 0, maxLevels(n), 0, hops);
-    const deepest = Math.max(...hops.filter((count) => count < Infinity));
-    assertEquals(simulateBroadcast("classic", n).depth, deepest, `at ${n}`);
+Deno.test("simulateBroadcast() counts a classic broadcast as whoever follows it message by message, depth by first copies", () => {
+  for (let n = 1; n <= 81; n++) {
+    const followed = { reads: new Array<number>(n).fill(0), writes: new Array<number>(n).fill(0), hops: [0] };
+    followClassic(n, 0, maxLevels(n), 0, followed);
+    const { depth, reads, writes } = simulateBroadcast("classic", n);
+    assertEquals([[...reads], [...writes]], [followed.reads, followed.writes], `at ${n}`);
+    assertEquals(depth, Math.max(...Object.values(followed.hops)), `at ${n}`);
   }
 });
 
@@ -43,12 +43,23 @@ Deno.test("simulateBroadcast() takes a million nodes in both modes, each message
 });
 
 /** The published rule, a call a message. */
-function followClassic(n: number, at: number, level: number, hop: number, hops: number[]): void {
-  hops[at] = Math.min(hops[at], hop);
+function followClassic(
+  n: number,
+  at: number,
+  level: number,
+  hop: number,
+  followed: { reads: number[]; writes: number[]; hops: number[] },
+): void {
+  const { reads, writes, hops } = followed;
+  hops[at] = Math.min(hops[at] ?? Infinity, hop);
   for (; level >= 1; level--) {
     const size = Math.trunc(n * Math.pow(2 / 3, maxLevels(n) - level));
     for (const offset of [Math.trunc(size / 3), Math.trunc((2 * size) / 3)]) {
-      if (offset > 0) followClassic(n, (at + offset) % n, level - 1, hop + 1, hops);
+      if (offset === 0) continue;
+      const to = (at + offset) % n;
+      writes[at]++;
+      reads[to]++;
+      followClassic(n, to, level - 1, hop + 1, followed);
     }
   }
 }
