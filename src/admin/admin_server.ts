@@ -3,7 +3,10 @@ import { asError, P2pError } from "../base/errors.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import type { P2PModule } from "../module/p2p_module.ts";
 import { adminApp } from "./admin_app.ts";
+import { errorAnswer } from "./admin_error.ts";
+import { isLoopback, refuseForeignPage } from "./foreign_page.ts";
 import type { MessageLog } from "./message_log.ts";
+import { ReadGate } from "./read_gate.ts";
 
 /** Options of {@link AdminServer.open}. */
 export interface AdminServerOptions {
@@ -68,13 +71,26 @@ export class AdminServer implements AsyncDisposable {
     const state: ServerState = { draining: false, underWay: new Set() };
     const cut = new AbortController();
     const app = adminApp({ ...options, token, clock, random, draining: () => state.draining });
+    const reads = new ReadGate(clock, cut.signal);
+    let loopback = false;
+    const answer = async (request: Request, delivered: Promise<unknown>): Promise<Response> => {
+      try {
+        refuseForeignPage(request.headers, { host: hostname, loopback });
+        if (isShort(request)) return await app.fetch(request);
+        return await reads.run(() => app.fetch(request), delivered);
+      } catch (thrown) {
+        const { status, body } = errorAnswer(thrown);
+        return Response.json(body, { status });
+      }
+    };
     try {
       const listening = { hostname, port, signal: cut.signal, onListen: () => {} };
       const server = Deno.serve(listening, (request, { completed }) => {
         const done: Promise<unknown> = completed.catch(asError).finally(() => state.underWay.delete(done));
         state.underWay.add(done);
-        return app.fetch(request);
+        return answer(request, done);
       });
+      loopback = isLoopback(server.addr.hostname);
       return new AdminServer(server, cut, clock, state);
     } catch (cause) {
       throw listenError(`${hostname}:${port}`, cause);
@@ -106,6 +122,11 @@ export class AdminServer implements AsyncDisposable {
     this.#cut.abort();
     await this.#server.finished;
   }
+}
+
+/** Probes never wait, and what sends is bounded in its own way. */
+function isShort({ method, url }: Request): boolean {
+  return method === "POST" || ["/livez", "/readyz"].includes(new URL(url).pathname);
 }
 
 function listenError(where: string, cause: unknown): P2pError {

@@ -21,6 +21,19 @@ Deno.test("AdminServer listens on the loopback unless it is told otherwise, and 
   assertEquals(nowhere.code, "listen_failed");
 });
 
+Deno.test("AdminServer refuses what a page asks whose name was made to lead to the loopback", async () => {
+  await using server = AdminServer.open({ module, messages });
+  const { hostname, port } = new URL(server.url);
+  for (const [host, status] of [["evil.example", 403], ["localhost", 200]] as const) {
+    using connection = await Deno.connect({ hostname, port: Number(port) });
+    const head = `GET /messages HTTP/1.1\r\nHost: ${host}:${port}\r\nConnection: close\r\n\r\n`;
+    await connection.write(new TextEncoder().encode(head));
+    const answer = await new Response(connection.readable).text();
+    assertMatch(answer, new RegExp(`^HTTP/1.1 ${status} `));
+    assertEquals(answer.includes("admin_foreign_host"), status === 403);
+  }
+});
+
 Deno.test("AdminServer.close() delivers answers under way, cuts off who sends nothing, and frees the port", async () => {
   const network = await AdminNetwork.ready({ nodes: 4 });
   await using _network = network;
