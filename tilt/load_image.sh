@@ -19,12 +19,13 @@ devkube)
   kube=${RAINTREE_KUBE:-kube}
   base=localhost/deno:2.9.6
   buildah inspect --type image "$base" >/dev/null 2>&1 || "$kube" base "$base"
-  archive=$(mktemp)
-  trap 'rm -f "$archive"' EXIT
+  # In a folder of our own: the file must not be there yet, and nobody else may put one there.
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  archive=$folder/image.tar
   # The machine's certificates: behind a proxy with one of its own, packages come no other way.
   buildah build --isolation chroot --layers --build-arg BASE="$base" --volume /etc/ssl/certs:/etc/ssl/certs:ro \
     --file k8s/image/Dockerfile --tag "${EXPECTED_REF%:*}:tilt" .
-  rm -f "$archive"
   buildah push --quiet "${EXPECTED_REF%:*}:tilt" "docker-archive:$archive:$EXPECTED_REF"
   "$kube" load "$archive"
   ;;

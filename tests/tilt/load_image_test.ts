@@ -26,7 +26,7 @@ async function run(context: string, env: Record<string, string>, failing = ""): 
       clearEnv: true,
     }).output();
     const calls = (await Deno.readTextFile(log)).trimEnd().replaceAll(folder, "TMP").replaceAll(
-      /TMP\/tmp\.\w+/g,
+      /TMP\/tmp\.\w+\/image\.tar/g,
       "FILE",
     );
     const left = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name.startsWith("tmp."));
