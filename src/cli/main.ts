@@ -103,9 +103,13 @@ async function renderCommands(io: Io): Promise<string> {
 function showError(error: unknown, io: Io, debug: boolean): void {
   const { bold, red } = palette(io, "stderr");
   const expected = error instanceof P2pError;
+  const forbidden = error instanceof Deno.errors.NotCapable;
   const message = error instanceof Error ? error.message : String(error);
-  io.stderr(`${red(bold("error"))}: ${expected ? "" : "unexpected: "}${message}\n`);
+  io.stderr(`${red(bold("error"))}: ${expected || forbidden ? "" : "unexpected: "}${message}\n`);
   if (expected && error.hint !== undefined) io.stderr(`${bold("hint")}: ${error.hint}\n`);
+  if (forbidden) io.stderr(`${bold("hint")}: Run deno with -A; README.md lists what is enough for most commands\n`);
   if (debug) io.stderr(`${Deno.inspect(error)}\n`);
-  else if (!expected) io.stderr(`${bold("hint")}: This is likely a bug; --debug shows where it happened\n`);
+  else if (!expected && !forbidden) {
+    io.stderr(`${bold("hint")}: This is likely a bug; --debug shows where it happened\n`);
+  }
 }

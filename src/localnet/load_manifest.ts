@@ -13,7 +13,9 @@ export async function loadManifest(path: string): Promise<Manifest> {
   } catch (cause) {
     throw new P2pError("manifest_unreadable", `Cannot read manifest "${path}": ${asError(cause).message}`, {
       cause,
-      hint: "Give a YAML file with -f; examples/localnet has some",
+      hint: cause instanceof Deno.errors.NotCapable
+        ? "Run deno with -A"
+        : "Give a YAML file with -f; examples/localnet has some",
     });
   }
   return await parseManifest(text, path);
@@ -31,7 +33,13 @@ export async function parseManifest(text: string, source = "localnet.yaml"): Pro
     given = parse(text) ?? {};
   } catch (error) {
     // The parser quotes the text around the place, which may be a key.
-    const { message } = asError(error);
+    const { message, cause } = asError(error);
+    if (cause instanceof Deno.errors.NotCapable) {
+      throw new P2pError("manifest_unreadable", `Cannot read manifest "${source}": ${message}`, {
+        cause,
+        hint: "Run deno with -A",
+      });
+    }
     const at = /line (\d+), column (\d+)/.exec(message);
     const what = message.split("\n")[0].replace(/ at line .*/, "").replaceAll(/[0-9a-f]{16,}/gi, "...");
     const path = at === null ? source : `${source}:${at[1]}:${at[2]}`;

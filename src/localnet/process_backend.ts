@@ -218,6 +218,10 @@ async function assertRunning(processes: readonly LocalProcess[]): Promise<void> 
   for (const process of processes) {
     if (await process.running() !== undefined) continue;
     const words = (await process.lastLines(LAST_WORDS)).join("\n");
-    throw new P2pError("node_died", `Node ${process.name} ended while it was to become ready:\n${words}`);
+    const ended = `Node ${process.name} ended while it was to become ready`;
+    if (words !== "") throw new P2pError("node_died", `${ended}:\n${words}`);
+    throw new P2pError("node_died", `${ended}, without a word in its log`, {
+      hint: "See whether the disk of the state folder has room",
+    });
   }
 }

@@ -136,6 +136,24 @@ Deno.test("localnet refuses what it cannot do before it starts anything", async 
   assertEquals([...Deno.readDirSync(kept.root)].map(({ name }) => name), ["localnet.yaml"]);
 });
 
+Deno.test("localnet says which permission it lacks", async () => {
+  const cases: [string[], string[], string][] = [
+    [[], [], 'error: Requires read access to "localnet.yaml"'],
+    [[], ["-f", EXAMPLE], `Cannot read manifest "${EXAMPLE}": Requires read access`],
+    [["--allow-read"], ["-f", EXAMPLE], `Cannot read manifest "${EXAMPLE}": Requires env access`],
+  ];
+  for (const [permissions, flags, message] of cases) {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", ...permissions, MOD, "localnet", "up", ...flags],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const err = new TextDecoder().decode(stderr);
+    assertEquals([code, permissions], [3, permissions], err);
+    assertStringIncludes(err, message);
+    assertStringIncludes(err, "hint: Run deno with -A");
+  }
+});
+
 Deno.test("localnet --backend kubernetes says that there is no cluster", async () => {
   await using kept = await place();
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {

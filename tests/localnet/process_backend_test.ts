@@ -97,6 +97,11 @@ Deno.test("ProcessBackend.up() names a port in use before it starts anything, an
   const died = await assertRejects(() => other.up(NEVER), P2pError);
   assertEquals(died.code, "node_died");
   assertStringIncludes(died.message, `Cannot listen on 127.0.0.1:${config.port}`);
+  // No word of it arrived.
+  await Deno.remove(`${folder}/logs/validator-0.log`);
+  await Deno.symlink("/dev/null", `${folder}/logs/validator-0.log`);
+  const silent = await assertRejects(() => other.up(NEVER), P2pError, "without a word in its log");
+  assertStringIncludes(silent.hint ?? "", "room");
   // It was up before: the other node is left alone.
   assertEquals(await other.down(), 1);
 });
