@@ -1,3 +1,4 @@
+import { percentile } from "../base/percentile.ts";
 import type { ExpectedTraffic } from "../raintree/expectations.ts";
 import type { TreeMode } from "../raintree/tree.ts";
 import { type Assertion, assertionsOf } from "./assertions.ts";
@@ -71,6 +72,10 @@ export function assess(observed: BroadcastObservation, expected: ExpectedTraffic
     ? assertionsOf(observed, expected)
     : faultAssertionsOf(observed, observed.faults);
   const others = originators.length * (live - 1);
+  const toAll = (share: number) => {
+    const ms = percentile(timesToAllMs, share);
+    return ms === undefined ? null : toMicroseconds(ms);
+  };
   return {
     validators: nodes.length,
     live,
@@ -82,7 +87,7 @@ export function assess(observed: BroadcastObservation, expected: ExpectedTraffic
     expected: observed.expected,
     delivered,
     coverage: others === 0 ? 1 : delivered / others,
-    timeToAllMs: { p50: percentile(timesToAllMs, 0.5), p99: percentile(timesToAllMs, 0.99) },
+    timeToAllMs: { p50: toAll(0.5), p99: toAll(0.99) },
     faults: reportFaults(observed, stalled > 0),
     nodes: nodes.map(({ address, reads, writes, fate, missed }, position) => ({
       address,
@@ -96,13 +101,6 @@ export function assess(observed: BroadcastObservation, expected: ExpectedTraffic
     assertions,
     ok: assertions.every(({ ok }) => ok),
   };
-}
-
-/** The smallest value that `share` of all values do not exceed, to the microsecond. */
-export function percentile(values: readonly number[], share: number): number | null {
-  if (values.length === 0) return null;
-  const sorted = [...values].sort((a, b) => a - b);
-  return toMicroseconds(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]);
 }
 
 function reportFaults(observed: BroadcastObservation, stalled: boolean): BroadcastReport["faults"] {

@@ -1,7 +1,7 @@
+import { percentile } from "../base/percentile.ts";
 import { simulateBroadcast } from "../sim/arithmetic.ts";
 import { type Assertion, outcome } from "./assertion.ts";
 import { hasArrived, inRingOrder, observeBroadcast, ofTree } from "./observed_broadcast.ts";
-import { percentile } from "./percentile.ts";
 
 /**
  * Every validator broadcasts in turn: everybody gets each one, and each node's network reads and writes are those that the rules of the tree compute for its

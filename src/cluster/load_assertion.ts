@@ -1,8 +1,8 @@
 import { sleep } from "../base/clock.ts";
+import { percentile } from "../base/percentile.ts";
 import { type Assertion, outcome } from "./assertion.ts";
 import { judge } from "./broadcast_ledger.ts";
 import { NetworkWatch } from "./network_watch.ts";
-import { percentile } from "./percentile.ts";
 import { type ResourceSample, sampleResources, usageOf, usageProblems } from "./resource_samples.ts";
 import { SteadyBroadcasts } from "./steady_broadcasts.ts";
 

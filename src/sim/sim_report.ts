@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { percentile } from "../base/percentile.ts";
 import type { TreeMode } from "../raintree/tree.ts";
 import { runSimulation, type SimRunOptions, type SimRunOutcome } from "./sim_run.ts";
 import { inWorkers, type WorkerPoolOptions } from "./worker_pool.ts";
@@ -68,8 +69,8 @@ export async function runSeeds(options: SimRunOptions, how: RunSeedsOptions = {}
 /** Puts the outcomes of {@link runSeeds} together. */
 export function simReport(options: SimRunOptions, outcomes: readonly SimRunOutcome[]): SimReport {
   const { nodes, mode = "exact", dead = 0, liars = 0, loss = 0 } = options;
-  const last = outcomes.map(({ lastMs }) => lastMs).sort((a, b) => a - b);
-  const at = (share: number) => rounded(last[Math.min(last.length - 1, Math.ceil(share * last.length) - 1)], 1);
+  const last = outcomes.map(({ lastMs }) => lastMs);
+  const at = (share: number) => rounded(percentile(last, share)!, 1); // there is one outcome at least
   const sum = (of: (outcome: SimRunOutcome) => number) => outcomes.reduce((total, each) => total + of(each), 0);
   return {
     nodes,

@@ -54,6 +54,12 @@ Deno.test("assess() counts one thing in the singular", () => {
   assertEquals([reads, writes], ["1 read", "1 write"]);
 });
 
+Deno.test("assess() tells times to the microsecond, and none where nothing reached all", () => {
+  const toAll = (timesToAllMs: number[]) =>
+    assess(observation({ timesToAllMs }), expectedTraffic("exact", 2, [0])).timeToAllMs;
+  assertEquals([toAll([7.00049]), toAll([])], [{ p50: 7, p99: 7 }, { p50: null, p99: null }]);
+});
+
 Deno.test("assess() says of each wrong position what it has and what it should, and why a peer is missing", () => {
   const lacking = node({ peers: 0, routines: 1, missing: [{ position: 0, lastError: "Cannot dial: nobody listens" }] });
   const swapped = node({ missing: [{ position: 1, lastError: undefined }] });

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { P2pError } from "../../src/base/errors.ts";
-import { percentile } from "../../src/cli/broadcast_report.ts";
 import { exitCodeOf } from "../../src/cli/exit_codes.ts";
 import { LocalNetwork } from "../../src/cli/local_network.ts";
 import { assertLoopback } from "../../src/cli/loopback.ts";
@@ -272,10 +271,4 @@ Deno.test("assertLoopback() needs every port of the loopback address, and says w
     assertEquals([error.code, exitCodeOf(error)], ["net_forbidden", 3]);
     assertEquals(error.hint, "Run deno with --allow-net=127.0.0.1");
   }
-});
-
-Deno.test("percentile() takes the nearest rank", () => {
-  const values = Array.from({ length: 100 }, (_, i) => 100 - i);
-  assertEquals([percentile(values, 0.5), percentile(values, 0.99), percentile(values, 1)], [50, 99, 100]);
-  assertEquals([percentile([7.00049], 0.5), percentile([], 0.5)], [7, null]);
 });
