@@ -60,6 +60,11 @@ const CONTESTED_MAX = 8192;
 const CONTESTED_BATCH = 512;
 /** More broadcasts than this in an interval are offered to one neighbour, the sides in turns, instead of both: where many come, an offer more is felt. */
 const BUSY = 64;
+/**
+ * Neighbours on each side that are told otherwise. Who is alone behind a liar has that liar for a neighbour; if the other one lies too, those next to them
+ * still tell it.
+ */
+const NEIGHBOURS = 2;
 const BOTH_SIDES: readonly RingSide[] = [1, -1];
 const TIDY_MS = 5000;
 
@@ -67,7 +72,7 @@ const TIDY_MS = 5000;
  * Repair digests: every node tells a few others what it has, and who lacks it asks for it. This finds what acknowledgements cannot: the segment of a
  * node that acknowledged and forwarded nothing.
  *
- * Without trouble each broadcast is offered once, to the two ring neighbours and one random connected peer. On a hint of trouble (it came by repair,
+ * Without trouble each broadcast is offered once, to the four nearest in the ring and one random connected peer. On a hint of trouble (it came by repair,
  * somebody wanted it from here, a hand-over was not acknowledged) it is contested: offered to `fanout` random peers in each of `rounds` intervals,
  * once in its life. A payload goes only to whom it was offered, once per offer.
  */
@@ -262,7 +267,8 @@ export class Repair {
     const until = from + count;
     this.#unoffered = until;
     this.#side = this.#side === 1 ? -1 : 1;
-    const peers = this.#neighbours(ring, self, count > BUSY ? [this.#side] : BOTH_SIDES);
+    const busy = count > BUSY;
+    const peers = this.#neighbours(ring, self, busy ? [this.#side] : BOTH_SIDES, busy ? 1 : NEIGHBOURS);
     this.#draw(connected, 1, peers);
     for (const peer of peers) {
       this.#served.offeredRun(peer, from, until);
@@ -276,7 +282,7 @@ export class Repair {
     // Most of them where a connection is; at least one anywhere, so that no group of nodes keeps to itself.
     this.#draw(connected, this.#fanout - 1, peers);
     this.#drawAnywhere(ring, this.#fanout, peers);
-    const neighbours = this.#neighbours(ring, self, BOTH_SIDES);
+    const neighbours = this.#neighbours(ring, self, BOTH_SIDES, 1);
     let left = CONTESTED_BATCH;
     for (const [sequence, rounds] of this.#contested) {
       if (rounds === 0) continue;
@@ -298,11 +304,16 @@ export class Repair {
     this.#sink.offer(peer, message.nonce);
   }
 
-  #neighbours(ring: Ring, self: number, sides: readonly RingSide[]): Set<Address> {
+  /** The nearest on these sides, so many on each. */
+  #neighbours(ring: Ring, self: number, sides: readonly RingSide[], count: number): Set<Address> {
     const neighbours = new Set<Address>();
     for (const side of sides) {
-      const offset = nearestAlive(ring, self, side, this.#options.isDead);
-      if (offset !== 0) neighbours.add(ring.at(self, offset));
+      let offset = 0;
+      for (let i = 0; i < count; i++) {
+        offset = nearestAlive(ring, self, side, this.#options.isDead, offset);
+        if (offset === 0) break;
+        neighbours.add(ring.at(self, offset));
+      }
     }
     return neighbours;
   }
