@@ -51,6 +51,7 @@ export const loadAssertion: Assertion = async (context) => {
     await sleep(clock, 2 * LOOK_MS, signal);
   } finally {
     sampling.abort();
+    await samples; // nothing is asked any more when this ends, however it does
   }
   const verdict = judge(ledger);
   const bySample = await samples;

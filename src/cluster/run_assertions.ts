@@ -53,7 +53,7 @@ export async function runAssertions(
 ): Promise<AssertionReport> {
   const { signal, names = manifest.assertions, clock = systemClock, random = systemRandom } = options;
   const { onBegin = () => {}, onProgress = () => {} } = options;
-  let clients = await clientsOf(backend, clock);
+  let clients = await clientsOf(backend, clock, signal);
   if (clients.length === 0) throw downError(manifest.name);
   const assertions: AssertionResult[] = [];
   for (const name of names) {
@@ -69,12 +69,12 @@ export async function runAssertions(
     });
     assertions.push({ name, ...outcome, elapsedMs: Math.round(clock.now() - startMs) });
     // Faults may have moved them.
-    clients = await clientsOf(backend, clock);
+    clients = await clientsOf(backend, clock, signal);
   }
   return { ok: assertions.length > 0 && assertions.every(({ ok }) => ok), assertions };
 }
 
-async function clientsOf(backend: Backend, clock: Clock): Promise<AdminClient[]> {
+async function clientsOf(backend: Backend, clock: Clock, signal: AbortSignal): Promise<AdminClient[]> {
   const { nodes = [], token = "" } = await backend.access() ?? {};
-  return nodes.map((node) => new AdminClient(node, { token, clock, timeoutMs: ANSWER_MS }));
+  return nodes.map((node) => new AdminClient(node, { token, clock, timeoutMs: ANSWER_MS, signal }));
 }

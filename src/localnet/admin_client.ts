@@ -14,6 +14,8 @@ export interface AdminClientOptions {
   clock: Clock;
   /** How long one answer may take, milliseconds. @default {10000} */
   timeoutMs?: number;
+  /** Gives up every answer that is waited for: calls reject with its reason. @default {nobody gives up} */
+  signal?: AbortSignal;
 }
 
 /** What a message is made of. */
@@ -31,13 +33,15 @@ export class AdminClient {
   readonly #token: string;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
 
   /** Asks nothing yet. */
-  constructor(node: LocalNode, { token, clock, timeoutMs = 10_000 }: AdminClientOptions) {
+  constructor(node: LocalNode, { token, clock, timeoutMs = 10_000, signal }: AdminClientOptions) {
     this.node = node;
     this.#token = token;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
+    this.#signal = signal;
   }
 
   /** `/readyz`, whatever it says. @throws {P2pError} `node_unreachable` */
@@ -121,12 +125,13 @@ export class AdminClient {
   /** The answer, with all of its body here. */
   async #ask(path: string, { also = [], ...init }: RequestInit & { also?: readonly number[] }): Promise<Response> {
     const { name, adminUrl, ask = fetch } = this.node;
-    using limit = deadline(this.#clock, this.#timeoutMs, `An answer of ${name}`);
+    using limit = deadline(this.#clock, this.#timeoutMs, `An answer of ${name}`, this.#signal);
     let response: Response;
     try {
       const streamed = await ask(adminUrl + path, { ...init, signal: limit.signal });
       response = new Response(await streamed.arrayBuffer(), { status: streamed.status });
     } catch (cause) {
+      this.#signal?.throwIfAborted();
       const why = asError(cause).message;
       throw new P2pError("node_unreachable", `Node ${name} does not answer ${path} at ${adminUrl}: ${why}`, { cause });
     }
