@@ -65,9 +65,13 @@ export class ClusterEndpoints implements EndpointSource {
     // A connection whose other end has vanished says nothing: the server would have ended it by then.
     using limit = deadline(this.#clock, this.#watchMs + LATE_MS, "Watching the endpoints", signal);
     const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
-    const onMessage = (type: string, object: EndpointSlice & { code?: number; message?: string }) => {
+    // What is thrown in here the client keeps to itself.
+    const onMessage = (type: string, object: EndpointSlice & { code?: number; message?: string } | null) => {
       if (limit.signal.aborted) return;
-      if (type === "ERROR") return reject(refused(object.code, object.message));
+      if (type === "ERROR") return reject(refused(object?.code, object?.message));
+      if (typeof object !== "object" || object === null) {
+        return reject(refused(undefined, `"${type}" without an object`));
+      }
       onEvent({ type: type === "DELETED" ? "gone" : type === "BOOKMARK" ? "bookmark" : "present", slice: object });
     };
     const onEnd = (error: unknown) => {

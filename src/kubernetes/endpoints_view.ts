@@ -88,7 +88,9 @@ function read({ metadata, addressType, endpoints }: EndpointSlice): Slice {
     const [ip] = addresses ?? [];
     if (pod !== undefined && ip !== undefined && conditions?.terminating !== true) places.set(pod, ip);
   }
-  return { generation: metadata?.generation ?? 0, isIp4: addressType === "IPv4", places };
+  // What is no number would make the height one that no view can have, and it never falls.
+  const generation = Number.isSafeInteger(metadata?.generation) ? Math.max(0, metadata!.generation!) : 0;
+  return { generation, isIp4: addressType === "IPv4", places };
 }
 
 function same(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {

@@ -63,6 +63,13 @@ Deno.test("ClusterEndpoints tells what is too old apart from what else is refuse
   await server.hasAsked(2);
   server.say("ERROR", { code: 410, message: "too old" });
   await refused("kubernetes_gone", watching);
+  // What says nothing ends the watch too: it is listed anew.
+  for (const [i, type] of ["ERROR", "MODIFIED"].entries()) {
+    const another = endpoints.watch("5", () => {}, never);
+    await server.hasAsked(3 + i);
+    server.say(type, null);
+    await refused("kubernetes_refused", another);
+  }
   server.refusal = 403;
   await refused("kubernetes_refused", endpoints.watch("5", () => {}, never));
   await refused("kubernetes_forbidden", endpoints.list(never));

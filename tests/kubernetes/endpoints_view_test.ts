@@ -94,3 +94,13 @@ Deno.test("EndpointsView: whatever comes, the height never falls, and grows when
     { seed: 5 },
   );
 });
+
+Deno.test("EndpointsView counts no generation that is none", () => {
+  const view = new EndpointsView();
+  for (const generation of ["7", -5, 1e308, 0.5, NaN, null] as number[]) {
+    view.replace([slice("a", generation, {})]);
+    assertEquals(view.height, 0, String(generation));
+  }
+  view.replace([slice("a", 2, {}), slice("b", 1e308, { "validator-0": "10.0.0.1" })]);
+  assertEquals(view.height, 2);
+});
