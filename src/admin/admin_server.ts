@@ -1,5 +1,6 @@
-import { abortable, type Clock, deadline, systemClock } from "../base/clock.ts";
+import { abortable, type Clock, deadline, sleep, systemClock } from "../base/clock.ts";
 import { asError, P2pError } from "../base/errors.ts";
+import { logger } from "../base/log.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import type { P2PModule } from "../module/p2p_module.ts";
 import { adminApp } from "./admin_app.ts";
@@ -32,33 +33,40 @@ interface ServerState {
   draining: boolean;
   /** Requests whose answers are not delivered; each leaves by itself. */
   readonly underWay: Set<Promise<unknown>>;
+  /** Aborts when nothing is answered any more. */
+  readonly closing: AbortController;
+}
+
+/** A server of Deno's, and what ends it. */
+interface Listening {
+  readonly server: Deno.HttpServer<Deno.NetAddr>;
+  readonly cut: AbortController;
 }
 
 /** How long answers under way may take once the server closes, milliseconds. */
 const CLOSE_MS = 1_000;
 
+/** How long to wait before listening again, milliseconds. */
+const REOPEN_MS = 250;
+
 /** The admin API of one node, listening. The only file of the project that names `Deno.serve`. */
 export class AdminServer implements AsyncDisposable {
   /** Where it listens: `http://127.0.0.1:7070`. */
   readonly url: string;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  readonly #cut: AbortController;
+  readonly #listen: (port: number) => Listening;
   readonly #clock: Clock;
   readonly #state: ServerState;
+  #listening: Listening;
+  #reopening: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
-  private constructor(
-    server: Deno.HttpServer<Deno.NetAddr>,
-    cut: AbortController,
-    clock: Clock,
-    state: ServerState,
-  ) {
-    this.#server = server;
-    this.#cut = cut;
+  private constructor(listen: (port: number) => Listening, port: number, clock: Clock, state: ServerState) {
+    this.#listen = listen;
     this.#clock = clock;
     this.#state = state;
-    const { hostname, port } = server.addr;
-    this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+    this.#listening = this.#open(port);
+    const { hostname, port: chosen } = this.#listening.server.addr;
+    this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${chosen}`;
   }
 
   /**
@@ -68,10 +76,9 @@ export class AdminServer implements AsyncDisposable {
    */
   static open(options: AdminServerOptions): AdminServer {
     const { host: hostname = "127.0.0.1", port = 0, token = "", clock = systemClock, random = systemRandom } = options;
-    const state: ServerState = { draining: false, underWay: new Set() };
-    const cut = new AbortController();
+    const state: ServerState = { draining: false, underWay: new Set(), closing: new AbortController() };
     const app = adminApp({ ...options, token, clock, random, draining: () => state.draining });
-    const reads = new ReadGate(clock, cut.signal);
+    const reads = new ReadGate(clock, state.closing.signal);
     let loopback = false;
     const answer = async (request: Request, delivered: Promise<unknown>): Promise<Response> => {
       try {
@@ -83,15 +90,21 @@ export class AdminServer implements AsyncDisposable {
         return Response.json(body, { status });
       }
     };
-    try {
-      const listening = { hostname, port, signal: cut.signal, onListen: () => {} };
-      const server = Deno.serve(listening, (request, { completed }) => {
-        const done: Promise<unknown> = completed.catch(asError).finally(() => state.underWay.delete(done));
-        state.underWay.add(done);
-        return answer(request, done);
-      });
+    const listen = (port: number): Listening => {
+      const cut = new AbortController();
+      const server = Deno.serve(
+        { hostname, port, signal: cut.signal, onListen: () => {} },
+        (request, { completed }) => {
+          const done: Promise<unknown> = completed.catch(asError).finally(() => state.underWay.delete(done));
+          state.underWay.add(done);
+          return answer(request, done);
+        },
+      );
       loopback = isLoopback(server.addr.hostname);
-      return new AdminServer(server, cut, clock, state);
+      return { server, cut };
+    };
+    try {
+      return new AdminServer(listen, port, clock, state);
     } catch (cause) {
       throw listenError(`${hostname}:${port}`, cause);
     }
@@ -119,8 +132,37 @@ export class AdminServer implements AsyncDisposable {
       using limit = deadline(this.#clock, CLOSE_MS, "Answering the last requests");
       await abortable(Promise.all(this.#state.underWay), limit.signal).catch(asError);
     }
-    this.#cut.abort();
-    await this.#server.finished;
+    this.#state.closing.abort(new P2pError("admin_closed", "The admin API is closed"));
+    await this.#reopening;
+    this.#listening.cut.abort();
+    await this.#listening.server.finished.catch(asError);
+  }
+
+  #open(port: number): Listening {
+    const listening = this.#listen(port);
+    listening.server.finished.catch((error) => this.#reopening = this.#reopen(listening, error));
+    return listening;
+  }
+
+  /**
+   * A server that cannot accept (no file is left for one more connection) ends for good, and would take the node with it. Ends its connections, which are what the
+   * node lacks, and listens again.
+   */
+  async #reopen({ server, cut }: Listening, failed: unknown): Promise<void> {
+    const log = logger("admin");
+    const { signal } = this.#state.closing;
+    let error = asError(failed);
+    cut.abort();
+    while (!signal.aborted) {
+      log.error("admin API: cannot accept, all its connections are closed: {error}", { error: error.message });
+      try {
+        await sleep(this.#clock, REOPEN_MS, signal);
+        this.#listening = this.#open(server.addr.port);
+        return;
+      } catch (caught) {
+        error = asError(caught);
+      }
+    }
   }
 }
 

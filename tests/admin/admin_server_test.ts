@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { AdminServer } from "../../src/admin/admin_server.ts";
 import { MessageLog } from "../../src/admin/message_log.ts";
-import { systemClock } from "../../src/base/clock.ts";
+import { sleep, systemClock } from "../../src/base/clock.ts";
 import { P2pError } from "../../src/base/errors.ts";
 import { NodeKey } from "../../src/identity/node_key.ts";
 import { P2PModule } from "../../src/module/p2p_module.ts";
@@ -31,6 +31,51 @@ Deno.test("AdminServer refuses what a page asks whose name was made to lead to t
     const answer = await new Response(connection.readable).text();
     assertMatch(answer, new RegExp(`^HTTP/1.1 ${status} `));
     assertEquals(answer.includes("admin_foreign_host"), status === 403);
+  }
+});
+
+Deno.test("AdminServer survives that no file is left for one more connection, and listens again", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  const program = `
+    import { AdminServer } from "./src/admin/admin_server.ts";
+    import { MessageLog } from "./src/admin/message_log.ts";
+    import { systemClock } from "./src/base/clock.ts";
+    import { NodeKey } from "./src/identity/node_key.ts";
+    import { P2PModule } from "./src/module/p2p_module.ts";
+    const module = P2PModule.create({ private_key: NodeKey.generate() });
+    console.log(AdminServer.open({ module, messages: new MessageLog({ clock: systemClock }) }).url);`;
+  const few = new Deno.Command("/bin/sh", {
+    args: ["-c", 'ulimit -n 100; exec "$2" eval --quiet "$1"', "sh", program, Deno.execPath()],
+    cwd: new URL("../..", import.meta.url),
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const held: Deno.TcpConn[] = [];
+  try {
+    const output = few.stdout.getReader();
+    const { value } = await output.read();
+    const url = new TextDecoder().decode(value).trim();
+    const { hostname, port } = new URL(url);
+    // Until it accepts no more: 100 and what the system queues.
+    const all = Array.from({ length: 150 }, () => Deno.connect({ hostname, port: Number(port) }));
+    for (const { status, ...result } of await Promise.allSettled(all)) {
+      if (status === "fulfilled") held.push((result as PromiseFulfilledResult<Deno.TcpConn>).value);
+    }
+    // The connections are closed, not by us.
+    assertEquals(await held[0].read(new Uint8Array(1)).catch(() => null), null);
+    const asked = async () => (await ask(`${url}/livez`).catch(() => undefined))?.status;
+    let status: number | undefined;
+    for (let tries = 0; status === undefined && tries < 500; tries++) {
+      status = await asked();
+      if (status === undefined) await sleep(systemClock, 20);
+    }
+    assertEquals(status, 200);
+    await output.cancel();
+  } finally {
+    for (const connection of held) connection.close();
+    few.kill("SIGKILL");
+    await few.status;
   }
 });
 
