@@ -7,7 +7,15 @@ import { inWorkers } from "../../src/sim/worker_pool.ts";
 import { CASES } from "./cases/all_cases.ts";
 import { describe, judge, type Measures, type SimCase } from "./cases/case.ts";
 
-const args = parseArgs(Deno.args, { string: ["case", "seeds", "seed", "workers"] });
+const FLAGS = ["case", "seeds", "seed", "workers"];
+const args = parseArgs(Deno.args, { string: FLAGS });
+// What is not understood would be hours of something else.
+const strange = [...Object.keys(args).filter((name) => name !== "_" && !FLAGS.includes(name)), ...args._];
+if (strange.length > 0) {
+  const names = CASES.map(({ name }) => `  ${name}`).join("\n");
+  console.error(`deno task sim:all [--case NAME] [--seeds K] [--seed FIRST] [--workers W]\nThe cases:\n${names}`);
+  Deno.exit(strange.join() === "help" ? 0 : 2);
+}
 const exactly = CASES.filter(({ name }) => name === args.case);
 const wanted = exactly.length > 0 ? exactly : CASES.filter(({ name }) => name.includes(args.case ?? ""));
 if (wanted.length === 0) {
