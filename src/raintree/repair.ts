@@ -61,10 +61,10 @@ const CONTESTED_BATCH = 512;
 /** More broadcasts than this in an interval are offered to one neighbour, the sides in turns, instead of both: where many come, an offer more is felt. */
 const BUSY = 64;
 /**
- * Neighbours on each side that are told otherwise. Who is alone behind a liar has that liar for a neighbour; if the other one lies too, those next to them
- * still tell it.
+ * So much later those behind the neighbours are told too, milliseconds, where not many broadcasts come. Who is alone behind a liar has that liar for a
+ * neighbour; if the other one lies as well, nobody else may have told it.
  */
-const NEIGHBOURS = 2;
+const FAR_MS = 400;
 const BOTH_SIDES: readonly RingSide[] = [1, -1];
 const TIDY_MS = 5000;
 
@@ -72,7 +72,7 @@ const TIDY_MS = 5000;
  * Repair digests: every node tells a few others what it has, and who lacks it asks for it. This finds what acknowledgements cannot: the segment of a
  * node that acknowledged and forwarded nothing.
  *
- * Without trouble each broadcast is offered once, to the four nearest in the ring and one random connected peer. On a hint of trouble (it came by repair,
+ * Without trouble each broadcast is offered once, to the two ring neighbours and one random connected peer, and later to the two behind the neighbours. On a hint of trouble (it came by repair,
  * somebody wanted it from here, a hand-over was not acknowledged) it is contested: offered to `fanout` random peers in each of `rounds` intervals,
  * once in its life. A payload goes only to whom it was offered, once per offer.
  */
@@ -96,6 +96,8 @@ export class Repair {
   readonly #recoveredAt = new Map<Address, number>();
   /** Number of the first broadcast that was not offered yet. */
   #unoffered: number;
+  /** The same for those behind the neighbours. */
+  #unofferedFar: number;
   #side: RingSide = 1;
   #tidiedMs = 0;
   #cancel: Cancel | undefined;
@@ -117,7 +119,7 @@ export class Repair {
     this.#rounds = rounds;
     this.#wanted = new Wanted({ clock, random, sink, isDead, onMisbehaviour, graceMs, timeoutMs });
     this.#grievances = new Grievances(onMisbehaviour);
-    this.#unoffered = recent.next;
+    this.#unoffered = this.#unofferedFar = recent.next;
   }
 
   /** How much is remembered, in entries of each table: what a test of "bounded" looks at. */
@@ -247,16 +249,17 @@ export class Repair {
     const self = ring.indexOf(this.#self);
     if (self < 0 || ring.size < 2) {
       // Nobody is a neighbour of who is not staked.
-      this.#unoffered = this.#recent.next;
+      this.#unoffered = this.#unofferedFar = this.#recent.next;
       this.#contested.clear();
       this.#contestedOpen = 0;
       return;
     }
     const staked = this.#connectedStaked(ring);
     this.#offerSettled(ring, self, staked, nowMs);
+    this.#offerFar(ring, self, nowMs);
     this.#offerContested(ring, self, staked, nowMs);
     if (nowMs - this.#tidiedMs > TIDY_MS) this.#tidy(nowMs);
-    if (this.#unoffered < this.#recent.next || this.#contestedOpen > 0) this.#tickLater();
+    if (this.#unofferedFar < this.#recent.next || this.#contestedOpen > 0) this.#tickLater();
   };
 
   #offerSettled(ring: Ring, self: number, connected: Address[], nowMs: number): void {
@@ -267,9 +270,22 @@ export class Repair {
     const until = from + count;
     this.#unoffered = until;
     this.#side = this.#side === 1 ? -1 : 1;
-    const busy = count > BUSY;
-    const peers = this.#neighbours(ring, self, busy ? [this.#side] : BOTH_SIDES, busy ? 1 : NEIGHBOURS);
+    const peers = this.#neighbours(ring, self, count > BUSY ? [this.#side] : BOTH_SIDES, 0);
     this.#draw(connected, 1, peers);
+    this.#offerRun(peers, from, until, nonces);
+  }
+
+  /** To those behind the neighbours. */
+  #offerFar(ring: Ring, self: number, nowMs: number): void {
+    const from = Math.max(this.#unofferedFar, this.#recent.oldest);
+    const nonces = this.#recent.noncesUpTo(from, nowMs - this.#settleMs - FAR_MS);
+    const count = nonces.length / NONCE_BYTES;
+    this.#unofferedFar = from + count;
+    if (count === 0 || count > BUSY) return;
+    this.#offerRun(this.#neighbours(ring, self, BOTH_SIDES, 1), from, from + count, nonces);
+  }
+
+  #offerRun(peers: Iterable<Address>, from: number, until: number, nonces: Uint8Array): void {
     for (const peer of peers) {
       this.#served.offeredRun(peer, from, until);
       this.#sink.offerAll(peer, nonces);
@@ -282,7 +298,7 @@ export class Repair {
     // Most of them where a connection is; at least one anywhere, so that no group of nodes keeps to itself.
     this.#draw(connected, this.#fanout - 1, peers);
     this.#drawAnywhere(ring, this.#fanout, peers);
-    const neighbours = this.#neighbours(ring, self, BOTH_SIDES, 1);
+    const neighbours = this.#neighbours(ring, self, BOTH_SIDES, 0);
     let left = CONTESTED_BATCH;
     for (const [sequence, rounds] of this.#contested) {
       if (rounds === 0) continue;
@@ -304,16 +320,15 @@ export class Repair {
     this.#sink.offer(peer, message.nonce);
   }
 
-  /** The nearest on these sides, so many on each. */
-  #neighbours(ring: Ring, self: number, sides: readonly RingSide[], count: number): Set<Address> {
+  /** On each of these sides, the nearest that is not known to be dead and stands behind `skip` others that are not. */
+  #neighbours(ring: Ring, self: number, sides: readonly RingSide[], skip: number): Set<Address> {
     const neighbours = new Set<Address>();
     for (const side of sides) {
-      let offset = 0;
-      for (let i = 0; i < count; i++) {
+      let offset = nearestAlive(ring, self, side, this.#options.isDead);
+      for (let i = 0; i < skip && offset !== 0; i++) {
         offset = nearestAlive(ring, self, side, this.#options.isDead, offset);
-        if (offset === 0) break;
-        neighbours.add(ring.at(self, offset));
       }
+      if (offset !== 0) neighbours.add(ring.at(self, offset));
     }
     return neighbours;
   }
