@@ -40,7 +40,7 @@ export interface RepairOptions {
   intervalMs?: number;
   /** How old a broadcast is before it is offered for the first time: by then the tree should be through. @default {200} */
   settleMs?: number;
-  /** Least time that the tree has after the first offer before this node asks; see {@link Wanted}. @default {150} */
+  /** Least time that the tree has after the first offer before this node asks; see {@link Wanted}. @default {100} */
   graceMs?: number;
   /** Least time that whoever was asked has; see {@link Wanted}. @default {175} */
   timeoutMs?: number;

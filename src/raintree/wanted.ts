@@ -17,7 +17,7 @@ export interface WantedOptions {
   isDead(peer: Address): boolean;
   /** A peer offered several times what it then did not send. */
   onMisbehaviour(from: Address, error: Error): void;
-  /** Least time that the tree has, after the first offer, before anybody is asked; grows where the tree turns out to be slower. @default {150} */
+  /** Least time that the tree has, after the first offer, before anybody is asked; grows where the tree turns out to be slower. @default {100} */
   graceMs?: number;
   /** Least time that whoever is asked has; grows with the measured time that answers take, to the fourfold. @default {175} */
   timeoutMs?: number;
@@ -98,7 +98,7 @@ export class Wanted {
 
   /** Lacks nothing. */
   constructor(options: WantedOptions) {
-    const { graceMs = 150, timeoutMs = 175 } = options;
+    const { graceMs = 100, timeoutMs = 175 } = options;
     this.#options = { ...options, graceMs, timeoutMs };
     this.#graceMs = graceMs;
     this.#mask = new DataView(options.random.fill(new Uint8Array(8)).buffer).getBigUint64(0);
