@@ -46,7 +46,8 @@ export const faultsAssertion: Assertion = async (context) => {
   const sum = (count: (each: FaultCaseResult) => number) => cases.reduce((all, each) => all + count(each), 0);
   const left = notDone.length === 0 ? "" : `; NOT done here: ${notDone.map(({ fault }) => fault).join(", ")}`;
   const holds = `${cases.map(({ fault }) => fault).join(", ")}: ${sum(({ accepted }) => accepted)} broadcasts ` +
-    `accepted, ${sum(({ lost }) => lost)} lost, live nodes covered 100 %, broadcasts again ${slowest} ms after the return at most${left}`;
+    `accepted, ${sum(({ lost }) => lost)} lost, live nodes covered 100 %, ` +
+    `broadcasts again ${slowest} ms after the return at most${left}`;
   return outcome(wrong, holds, { parameters: manifest.parameters.faults, cases, notDone });
 };
 
