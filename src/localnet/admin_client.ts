@@ -3,6 +3,8 @@ import { asError, P2pError } from "../base/errors.ts";
 import { TOKEN_HEADER } from "../admin/bearer.ts";
 import type { MessageLogPage, MessageView } from "../admin/message_log.ts";
 import type { Readiness } from "../admin/readiness.ts";
+import type { TreeView } from "../admin/tree_view.ts";
+import type { TreeMode } from "../raintree/tree.ts";
 import type { BroadcastAnswer, RequestAnswer, SendAnswer } from "../admin/sending.ts";
 import type { LocalNode } from "./backend.ts";
 
@@ -55,10 +57,10 @@ export class AdminClient {
     return peers.map(({ address }) => address);
   }
 
-  /** Addresses of the peers that it is connected with. @throws {P2pError} `node_unreachable`, `node_refused` */
-  async connected(): Promise<string[]> {
-    const { nodes } = await this.#json<{ nodes: { address: string; connected?: boolean }[] }>("/tree");
-    return nodes.flatMap(({ address, connected }) => connected === true ? [address] : []);
+  /** Its tree: the mode, and the addresses of the validators that it is connected with. @throws {P2pError} `node_unreachable`, `node_refused` */
+  async tree(): Promise<{ mode: TreeMode; connected: string[] }> {
+    const { mode, nodes } = await this.#json<Pick<TreeView, "mode" | "nodes">>("/tree");
+    return { mode, connected: nodes.flatMap(({ address, connected }) => connected === true ? [address] : []) };
   }
 
   /** What it knows of a message; `undefined` where it knows nothing. @throws {P2pError} `node_unreachable`, `node_refused` */
