@@ -1,3 +1,4 @@
+import { newToken } from "../admin/new_token.ts";
 import { P2pError } from "../base/errors.ts";
 import type { Random } from "../base/random.ts";
 import { NodeKey } from "../identity/node_key.ts";
@@ -71,7 +72,7 @@ export async function ensureGenesis(objects: DataObjects, options: GenesisObject
   const members = membersOf(keys);
   const genesis = await ensure("ConfigMap", GENESIS, () => ({ "genesis.json": genesisOf(members, namespace) }));
   assertFits(genesis["genesis.json"] ?? "", members);
-  await ensure("Secret", TOKEN, () => ({ token: random.fill(new Uint8Array(16)).toHex() }));
+  await ensure("Secret", TOKEN, () => ({ token: newToken(random) }));
   return { validators: members.length, objects: made };
 }
 

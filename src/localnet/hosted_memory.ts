@@ -1,10 +1,11 @@
+import { newToken } from "../admin/new_token.ts";
 import { type Clock, sleep, systemClock } from "../base/clock.ts";
 import { P2pError } from "../base/errors.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import type { Access, Backend, NetworkStatus } from "./backend.ts";
 import { downError } from "./backend_errors.ts";
 import { askHost, type HostRequest } from "./host_requests.ts";
-import { LocalProcess } from "./local_process.ts";
+import { END_MS, LocalProcess } from "./local_process.ts";
 import type { Fault, FaultKind, Manifest } from "./manifest.ts";
 import { assertSame, digestOf } from "./manifest_digest.ts";
 import { MEMORY_FAULTS } from "./memory_backend.ts";
@@ -14,12 +15,6 @@ import { StateFolder } from "./state_folder.ts";
 import { assertFault, assertSupported } from "./unsupported.ts";
 
 const LOOK_MS = 20;
-
-/** How long the host may take to end in order, milliseconds. */
-const END_MS = 10_000;
-
-/** Lines of the log that are shown with an error. */
-const LAST_WORDS = 3;
 
 /** The memory back end for those who come and go: it lives in one process of its own, which outlives whoever started it, and is asked over the state folder. */
 export class HostedMemory implements Backend {
@@ -85,7 +80,7 @@ export class HostedMemory implements Backend {
   async down(): Promise<number> {
     using _lock = await this.#folder.lock();
     const ended = await this.#endNodes();
-    await this.#host.end(END_MS);
+    await this.#host.end();
     await this.#folder.remove();
     return ended;
   }
@@ -104,10 +99,9 @@ export class HostedMemory implements Backend {
   async #prepare(): Promise<void> {
     await this.#folder.prepare();
     await this.#folder.write("manifest.json", JSON.stringify(this.#manifest));
-    await this.#folder.write("token", `${this.#random.fill(new Uint8Array(16)).toHex()}\n`);
+    await this.#folder.write("token", `${newToken(this.#random)}\n`);
     const { name } = this.#manifest;
-    const state = { name, backend: this.name, digest: digestOf(this.#manifest), nodes: [] };
-    await this.#folder.write("state.json", `${JSON.stringify(state, null, 2)}\n`);
+    await this.#folder.save({ name, backend: this.name, digest: digestOf(this.#manifest), nodes: [] });
   }
 
   /** The host says in the state when all are ready, and ends where they are not in time. */
@@ -116,7 +110,7 @@ export class HostedMemory implements Backend {
       const running = await this.#runs();
       if (await this.access() !== undefined) return;
       if (!running) {
-        const words = (await this.#host.lastLines(LAST_WORDS)).join("\n");
+        const words = await this.#host.lastWords();
         const code = words.includes("Not all nodes are ready") ? "localnet_late" : "node_died";
         throw new P2pError(code, `The process of the memory back end ended:\n${words}`);
       }

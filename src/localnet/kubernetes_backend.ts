@@ -206,8 +206,7 @@ export class KubernetesBackend implements Backend, Disposable {
     const shown = objects.filter(({ kind }) => kind !== "Secret");
     await this.#folder.write("config/objects.json", `${JSON.stringify(shown, null, 2)}\n`);
     await this.#folder.write("config/server", `${this.#server}\n`);
-    const state = { name, backend: this.name, digest, nodes: [] };
-    await this.#folder.write("state.json", `${JSON.stringify(state, null, 2)}\n`);
+    await this.#folder.save({ name, backend: this.name, digest, nodes: [] });
     for (const object of objects) {
       signal.throwIfAborted();
       if (object.kind === "StatefulSet") await this.#keys(signal);

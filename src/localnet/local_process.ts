@@ -24,6 +24,12 @@ export interface LocalProcessPaths {
   log: string;
 }
 
+/** How long a process may take to end in order, milliseconds. */
+export const END_MS = 10_000;
+
+/** Lines of a log that are shown with an error. */
+const LAST_WORDS = 3;
+
 /**
  * A process of this program that outlives whoever started it, found again by a file with its number. A number that the system has given to another program
  * since is not mistaken for it: the arguments have to be the same.
@@ -99,11 +105,11 @@ export class LocalProcess {
     }
   }
 
-  /** Has it end in order, by force if it has not within `withinMs`. Resolves to whether it ran. */
-  async end(withinMs: number): Promise<boolean> {
+  /** Has it end in order, by force if it has not within {@link END_MS}. Resolves to whether it ran. */
+  async end(): Promise<boolean> {
     if (!await this.signal("SIGTERM")) return false;
     await this.signal("SIGCONT"); // a stopped one would take no notice
-    const untilMs = this.#clock.now() + withinMs;
+    const untilMs = this.#clock.now() + END_MS;
     while (await this.running() !== undefined && this.#clock.now() < untilMs) await sleep(this.#clock, LOOK_MS);
     await this.kill();
     return true;
@@ -112,6 +118,11 @@ export class LocalProcess {
   /** The last lines it logged. */
   async lastLines(count: number): Promise<string[]> {
     return await lastLines(this.#paths.log, count);
+  }
+
+  /** The same of the few that are shown with an error. */
+  async lastWords(): Promise<string> {
+    return (await this.lastLines(LAST_WORDS)).join("\n");
   }
 }
 

@@ -1,3 +1,4 @@
+import { newToken } from "../admin/new_token.ts";
 import { AdminServer } from "../admin/admin_server.ts";
 import { echo } from "../admin/echo.ts";
 import { MessageLog } from "../admin/message_log.ts";
@@ -74,7 +75,7 @@ export class MemoryBackend implements Backend {
   /** Starts nothing yet. */
   constructor(manifest: Manifest, options: MemoryBackendOptions = {}) {
     const { clock = systemClock, random = systemRandom } = options;
-    const { token = random.fill(new Uint8Array(16)).toHex() } = options;
+    const { token = newToken(random) } = options;
     this.#manifest = manifest;
     this.#clock = clock;
     this.#token = token;

@@ -17,7 +17,7 @@ export async function runMemoryHost(folder: string, signal: AbortSignal, clock: 
   try {
     await backend.up(signal);
     const { nodes } = (await backend.access())!;
-    await state.write("state.json", `${JSON.stringify({ ...await state.read(), nodes }, null, 2)}\n`);
+    await state.save({ ...(await state.read())!, nodes });
     const serve = async (request: HostRequest): Promise<unknown> => {
       switch (request.do) {
         case "up":

@@ -1,3 +1,4 @@
+import { newToken } from "../admin/new_token.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { P2pError } from "../base/errors.ts";
 import { type Random, systemRandom } from "../base/random.ts";
@@ -26,12 +27,6 @@ export interface ProcessBackendOptions {
 }
 
 const HOST = "127.0.0.1";
-
-/** How long a node may take to end in order, milliseconds. */
-const END_MS = 10_000;
-
-/** Lines of a log that are shown with an error. */
-const LAST_WORDS = 3;
 
 /**
  * A network of processes, each `node --config FILE` with its admin API, that outlive whoever started them. Everything of it lies in one folder, from which the
@@ -124,13 +119,13 @@ export class ProcessBackend implements Backend {
   async down(): Promise<number> {
     using _lock = await this.#folder.lock();
     // Not only those of the state: a start that was killed may have left others.
-    const running = await Promise.all((await this.#started()).map((name) => this.#process(name).end(END_MS)));
+    const running = await Promise.all((await this.#started()).map((name) => this.#process(name).end()));
     await this.#folder.remove();
     return running.filter(Boolean).length;
   }
 
   async #restart(process: LocalProcess): Promise<void> {
-    await process.end(END_MS);
+    await process.end();
     await process.start();
   }
 
@@ -163,7 +158,7 @@ export class ProcessBackend implements Backend {
       staked_amount: String(stake),
     }));
     await folder.write("genesis.json", `${JSON.stringify({ validators: genesis }, null, 2)}\n`);
-    await folder.write("token", `${this.#random.fill(new Uint8Array(16)).toHex()}\n`);
+    await folder.write("token", `${newToken(this.#random)}\n`);
     await Promise.all(members.map(async ({ name, key, port, adminPort }, i) => {
       await folder.write(`keys/${name}.key`, `${key.privateHex()}\n`);
       // JSON is YAML, and needs no thought about quotes.
@@ -181,8 +176,8 @@ export class ProcessBackend implements Backend {
       };
       await folder.write(`config/${name}.yaml`, `${JSON.stringify(config, null, 2)}\n`);
     }));
-    const state = { name: network, backend: this.name as BackendName, digest: digestOf(this.#manifest), nodes };
-    await folder.write("state.json", `${JSON.stringify(state, null, 2)}\n`);
+    const state: LocalnetState = { name: network, backend: this.name, digest: digestOf(this.#manifest), nodes };
+    await folder.save(state);
     return state;
   }
 
@@ -217,7 +212,7 @@ export class ProcessBackend implements Backend {
 async function assertRunning(processes: readonly LocalProcess[]): Promise<void> {
   for (const process of processes) {
     if (await process.running() !== undefined) continue;
-    const words = (await process.lastLines(LAST_WORDS)).join("\n");
+    const words = await process.lastWords();
     const ended = `Node ${process.name} ended while it was to become ready`;
     if (words !== "") throw new P2pError("node_died", `${ended}:\n${words}`);
     throw new P2pError("node_died", `${ended}, without a word in its log`, {

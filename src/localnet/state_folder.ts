@@ -75,6 +75,11 @@ export class StateFolder {
     }
   }
 
+  /** Writes what {@link read} reads. @throws {P2pError} `state_unwritable` */
+  async save(state: LocalnetState): Promise<void> {
+    await this.write("state.json", `${JSON.stringify(state, null, 2)}\n`);
+  }
+
   /** The bearer token. */
   async token(): Promise<string> {
     return (await Deno.readTextFile(this.file("token"))).trim();

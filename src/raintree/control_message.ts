@@ -4,7 +4,7 @@ import { concat } from "../codec/concat.ts";
 import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
 import { type ReadVarint, readVarint, varintLength } from "../codec/varint.ts";
 import { ADDRESS_BYTES } from "../identity/address.ts";
-import { eachPacked, NONCE_BYTES } from "./packed_nonces.ts";
+import { eachPacked, NONCE_BYTES, packNonces, unpackNonce } from "./packed_nonces.ts";
 
 /** Peers in ring order from an address (included) to another (excluded); from an address to itself it is all of them. */
 export interface AddressRange {
@@ -110,11 +110,7 @@ export function encodeControlMessage(message: ControlMessage): Uint8Array {
   const nonces = offers.length / NONCE_BYTES + asks.length + wants.length + denials.length;
   const out = new ByteWriter(HEAD_BYTES_MAX + ACK_BYTES_MAX * acks.length + NONCE_BYTES * nonces);
   if (acks.length > 0) writeAcks(out, acks);
-  if (offers.length > 0) {
-    out.byte(OFFERS);
-    out.varint(offers.length);
-    out.push(offers);
-  }
+  if (offers.length > 0) writePacked(out, OFFERS, offers);
   if (asks.length > 0) writeNonces(out, ASKS, asks);
   if (wants.length > 0) writeNonces(out, WANTS, wants);
   if (denials.length > 0) writeNonces(out, DENIALS, denials);
@@ -194,31 +190,32 @@ function readNumber(packed: Uint8Array, at: number): ReadVarint {
   return read;
 }
 
-function writeNonces(out: ByteWriter, tag: number, nonces: readonly bigint[]): void {
-  const size = NONCE_BYTES * nonces.length;
+function writePacked(out: ByteWriter, tag: number, nonces: Uint8Array): void {
   out.byte(tag);
-  out.varint(size);
-  const start = out.reserve(size);
-  const view = new DataView(out.buffer.buffer, out.buffer.byteOffset + start, size);
-  for (let i = 0; i < nonces.length; i++) view.setBigUint64(NONCE_BYTES * i, nonces[i]);
+  out.varint(nonces.length);
+  out.push(nonces);
+}
+
+function writeNonces(out: ByteWriter, tag: number, nonces: readonly bigint[]): void {
+  writePacked(out, tag, packNonces(nonces));
 }
 
 function readNonces(packed: Uint8Array, into: bigint[]): void {
-  const count = entries(packed, NONCE_BYTES, "nonces", into.length);
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
-  for (let i = 0; i < count; i++) {
-    const nonce = view.getBigUint64(NONCE_BYTES * i);
-    if (nonce === 0n) throw malformed("a nonce 0");
-    into.push(nonce);
-  }
+  checkNonces(packed, into.length);
+  eachPacked(packed, (_high, _low, at) => into.push(unpackNonce(packed, at)));
+}
+
+/** Whether it is a row of nonces, of which `before` came in other parts. */
+function checkNonces(packed: Uint8Array, before: number): void {
+  entries(packed, NONCE_BYTES, "nonces", before);
+  eachPacked(packed, (high, low) => {
+    if ((high | low) === 0) throw malformed("a nonce 0");
+  });
 }
 
 /** Returns how many bytes of offers there are now. */
 function readOffers(packed: Uint8Array, into: Uint8Array[], before: number): number {
-  entries(packed, NONCE_BYTES, "nonces", before / NONCE_BYTES);
-  eachPacked(packed, (high, low) => {
-    if ((high | low) === 0) throw malformed("a nonce 0");
-  });
+  checkNonces(packed, before / NONCE_BYTES);
   if (packed.length > 0) into.push(packed);
   return before + packed.length;
 }
