@@ -7,7 +7,7 @@ import type { Access, Backend, NetworkStatus } from "./backend.ts";
 import { downError, unknownNodeError } from "./backend_errors.ts";
 import { freePorts } from "./free_ports.ts";
 import { LocalProcess } from "./local_process.ts";
-import type { BackendName, Fault, FaultKind, Manifest } from "./manifest.ts";
+import type { Fault, FaultKind, Manifest } from "./manifest.ts";
 import { assertSame, digestOf } from "./manifest_digest.ts";
 import { networkStatus } from "./network_status.ts";
 import { nodeConfig } from "./node_config.ts";
