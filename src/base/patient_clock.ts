@@ -6,6 +6,9 @@ const TICK_MS = 25;
 /** How late a look may be before time slows down: a share of the tick. */
 const SLACK = 1.2;
 
+/** What is due so little later, milliseconds, is waited for: to wake up costs more than most of what is done then, and who waits the same time goes on together. */
+const COMPANY_MS = 3;
+
 interface Timer {
   readonly atMs: number;
   readonly fire: () => void;
@@ -25,6 +28,7 @@ export class PatientClock implements Clock {
   #innerMs: number;
   #armedMs = 0;
   #cancel: Cancel | undefined;
+  #ticking = false;
 
   /** Follows `clock`. */
   constructor(clock: Clock) {
@@ -43,12 +47,12 @@ export class PatientClock implements Clock {
     return this.#clock.wall();
   }
 
-  /** Calls `fire` once, when `ms` milliseconds of this clock have passed. */
+  /** Calls `fire` once, when `ms` milliseconds of this clock have passed, or up to 3 later. */
   after(ms: number, fire: () => void): Cancel {
     this.#follow();
     const timer = { atMs: this.#nowMs + ms, fire };
     this.#timers.add(timer);
-    this.#arm();
+    if (!this.#ticking) this.#arm();
     return () => {
       this.#timers.delete(timer);
       if (this.#timers.size > 0) return;
@@ -69,21 +73,24 @@ export class PatientClock implements Clock {
 
   #arm(): void {
     this.#cancel?.();
-    let nextMs = TICK_MS;
-    for (const { atMs } of this.#timers) nextMs = Math.min(nextMs, atMs - this.#nowMs);
-    this.#armedMs = Math.max(1, nextMs);
+    let firstMs = this.#nowMs + TICK_MS;
+    for (const { atMs } of this.#timers) firstMs = Math.min(firstMs, atMs);
+    let lastMs = firstMs;
+    for (const { atMs } of this.#timers) if (atMs <= firstMs + COMPANY_MS) lastMs = Math.max(lastMs, atMs);
+    this.#armedMs = Math.max(1, lastMs - this.#nowMs);
     this.#cancel = this.#clock.after(this.#armedMs, () => this.#tick());
   }
 
   #tick(): void {
     this.#follow();
     const due = [...this.#timers].filter(({ atMs }) => atMs <= this.#nowMs).sort((a, b) => a.atMs - b.atMs);
+    this.#ticking = true;
     try {
       for (const timer of due) if (this.#timers.delete(timer)) timer.fire();
     } finally {
-      // Also if one throws: the others must not wait for ever.
-      this.#cancel?.();
+      this.#ticking = false;
       this.#cancel = undefined;
+      // Also if one throws: the others must not wait for ever.
       if (this.#timers.size > 0) this.#arm();
     }
   }

@@ -1,5 +1,6 @@
 import { type Random, systemRandom } from "../base/random.ts";
 import { NonceIndex } from "./nonce_index.ts";
+import { eachPacked } from "./packed_nonces.ts";
 
 /** Options of {@link NonceDeduper}. */
 export interface NonceDeduperOptions {
@@ -57,10 +58,14 @@ export class NonceDeduper {
     return place >= 0 && (this.#marks[place] & mark) !== 0;
   }
 
-  /** The same of a nonce given as its upper and its lower 32 bits: for many at once, without a bigint each. */
-  hasHalves(high: number, low: number, mark = 1): boolean {
-    const place = this.#index.findHalves(high, low);
-    return place >= 0 && (this.#marks[place] & mark) !== 0;
+  /** Calls `see` with where each nonce of a packed row stands that was not seen; changes nothing. Nearly free where they came here in nearly the same order. */
+  eachUnseen(nonces: Uint8Array, see: (at: number) => void): void {
+    let near = this.#next;
+    eachPacked(nonces, (high, low, at) => {
+      const place = this.#index.findNear(high, low, near);
+      if (place >= 0 && (this.#marks[place] & 1) !== 0) near = place + 1;
+      else see(at);
+    });
   }
 
   /**

@@ -1,3 +1,6 @@
+/** How far from where a nonce is thought to be it is looked for, in places. */
+const NEAR = 8;
+
 /**
  * Finds the place of a nonce among a fixed number of places: a hash table with linear probing in typed arrays, so a look-up allocates nothing. Who
  * owns it decides which place a new nonce takes. 16 to 24 bytes a place.
@@ -29,21 +32,20 @@ export class NonceIndex {
   /** Where `nonce` (an unsigned 64-bit integer) stands, or -1. */
   find(nonce: bigint): number {
     this.#scratch[0] = nonce;
-    return this.findHalves(this.#scratchHalves[1], this.#scratchHalves[0]);
+    return this.#find(this.#scratchHalves[1], this.#scratchHalves[0]);
   }
 
-  /** The same of a nonce given as its upper and its lower 32 bits. */
-  findHalves(high: number, low: number): number {
-    if (low === this.#lastLow && high === this.#lastHigh && this.#lastPlace >= 0) return this.#lastPlace;
+  /**
+   * The same of a nonce given as its upper and its lower 32 bits, first looked for around the place `near`: a few steps through memory, where a search by
+   * hash goes to two or three ends of a table larger than the processor's cache. May find a place that was never taken, for 0.
+   */
+  findNear(high: number, low: number, near: number): number {
     const halves = this.#halves;
-    const slots = this.#slots;
-    const mask = slots.length - 1;
-    for (let slot = this.#slotOf(low, high); slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const at = 2 * (slots[slot] - 1);
-      if (halves[at] !== low || halves[at + 1] !== high) continue;
-      return this.#found(at / 2, low, high);
+    const end = Math.min(2 * (near + NEAR), halves.length);
+    for (let at = 2 * Math.max(0, near - NEAR); at < end; at += 2) {
+      if (halves[at] === low && halves[at + 1] === high) return at / 2;
     }
-    return -1;
+    return this.#find(high, low);
   }
 
   /** Puts a nonce that is not in yet to an empty place. */
@@ -82,6 +84,19 @@ export class NonceIndex {
       gap = slot;
     }
     slots[gap] = 0;
+  }
+
+  #find(high: number, low: number): number {
+    if (low === this.#lastLow && high === this.#lastHigh && this.#lastPlace >= 0) return this.#lastPlace;
+    const halves = this.#halves;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = this.#slotOf(low, high); slots[slot] !== 0; slot = (slot + 1) & mask) {
+      const at = 2 * (slots[slot] - 1);
+      if (halves[at] !== low || halves[at + 1] !== high) continue;
+      return this.#found(at / 2, low, high);
+    }
+    return -1;
   }
 
   #found(place: number, low: number, high: number): number {

@@ -6,7 +6,7 @@ import type { ControlSink } from "./control_outbox.ts";
 import { Grievances } from "./grievances.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { nearestAlive, type RingSide } from "./nearest_alive.ts";
-import { eachPacked, NONCE_BYTES, unpackNonce } from "./packed_nonces.ts";
+import { NONCE_BYTES, unpackNonce } from "./packed_nonces.ts";
 import type { RecentMessage, RecentMessages } from "./recent_messages.ts";
 import type { Ring } from "./ring.ts";
 import { Served } from "./served.ts";
@@ -27,7 +27,7 @@ export interface RepairOptions {
   /** The broadcasts that can be given to others. */
   recent: RecentMessages;
   /** The broadcasts that this node has seen, their payload forgotten or not. */
-  nonces: Pick<NonceDeduper, "has" | "hasHalves">;
+  nonces: Pick<NonceDeduper, "has" | "eachUnseen">;
   /** Whether a peer is known to be dead. */
   isDead(peer: Address): boolean;
   /** Peers with an open connection. */
@@ -58,8 +58,10 @@ const RECOVERY_MS = 2000;
 const CONTESTED_MAX = 8192;
 /** Contested broadcasts offered in one interval; the others wait for the next. */
 const CONTESTED_BATCH = 512;
-/** More broadcasts than this in an interval are offered to one neighbour, the sides in turns, instead of both: where many come, an offer more is felt. */
+/** More broadcasts than this in an interval are many: to tell a peer of hundreds takes one message, as it does for one. */
 const BUSY = 64;
+/** After many, nothing is offered for so many intervals, so that the next message tells of more. */
+const BUSY_INTERVALS = 3;
 /**
  * So much later those behind the neighbours are told too, milliseconds, where not many broadcasts come. Who is alone behind a liar has that liar for a
  * neighbour; if the other one lies as well, nobody else may have told it.
@@ -98,7 +100,8 @@ export class Repair {
   #unoffered: number;
   /** The same for those behind the neighbours. */
   #unofferedFar: number;
-  #side: RingSide = 1;
+  /** Intervals left in which nothing new is offered. */
+  #resting = 0;
   #tidiedMs = 0;
   #cancel: Cancel | undefined;
   #closed = false;
@@ -156,10 +159,7 @@ export class Repair {
   /** A peer has these, packed. On the hot path: nearly all of them are here too. */
   offered(from: Address, nonces: Uint8Array): void {
     if (this.#closed || !this.#staked(from)) return;
-    const { nonces: known } = this.#options;
-    eachPacked(nonces, (high, low, at) => {
-      if (!known.hasHalves(high, low)) this.#wanted.heard(from, unpackNonce(nonces, at));
-    });
+    this.#options.nonces.eachUnseen(nonces, (at) => this.#wanted.heard(from, unpackNonce(nonces, at)));
   }
 
   /** A peer has these and waits for an answer (`IGYW`). */
@@ -263,14 +263,15 @@ export class Repair {
   };
 
   #offerSettled(ring: Ring, self: number, connected: Address[], nowMs: number): void {
+    if (this.#resting > 0 && --this.#resting > 0) return;
     const from = Math.max(this.#unoffered, this.#recent.oldest);
     const nonces = this.#recent.noncesUpTo(from, nowMs - this.#settleMs);
     if (nonces.length === 0) return;
     const count = nonces.length / NONCE_BYTES;
     const until = from + count;
     this.#unoffered = until;
-    this.#side = this.#side === 1 ? -1 : 1;
-    const peers = this.#neighbours(ring, self, count > BUSY ? [this.#side] : BOTH_SIDES, 0);
+    if (count > BUSY) this.#resting = BUSY_INTERVALS;
+    const peers = this.#neighbours(ring, self, 0);
     this.#draw(connected, 1, peers);
     this.#offerRun(peers, from, until, nonces);
   }
@@ -282,7 +283,7 @@ export class Repair {
     const count = nonces.length / NONCE_BYTES;
     this.#unofferedFar = from + count;
     if (count === 0 || count > BUSY) return;
-    this.#offerRun(this.#neighbours(ring, self, BOTH_SIDES, 1), from, from + count, nonces);
+    this.#offerRun(this.#neighbours(ring, self, 1), from, from + count, nonces);
   }
 
   #offerRun(peers: Iterable<Address>, from: number, until: number, nonces: Uint8Array): void {
@@ -298,7 +299,7 @@ export class Repair {
     // Most of them where a connection is; at least one anywhere, so that no group of nodes keeps to itself.
     this.#draw(connected, this.#fanout - 1, peers);
     this.#drawAnywhere(ring, this.#fanout, peers);
-    const neighbours = this.#neighbours(ring, self, BOTH_SIDES, 0);
+    const neighbours = this.#neighbours(ring, self, 0);
     let left = CONTESTED_BATCH;
     for (const [sequence, rounds] of this.#contested) {
       if (rounds === 0) continue;
@@ -320,10 +321,10 @@ export class Repair {
     this.#sink.offer(peer, message.nonce);
   }
 
-  /** On each of these sides, the nearest that is not known to be dead and stands behind `skip` others that are not. */
-  #neighbours(ring: Ring, self: number, sides: readonly RingSide[], skip: number): Set<Address> {
+  /** On both sides, the nearest that is not known to be dead and stands behind `skip` others that are not. */
+  #neighbours(ring: Ring, self: number, skip: number): Set<Address> {
     const neighbours = new Set<Address>();
-    for (const side of sides) {
+    for (const side of BOTH_SIDES) {
       let offset = nearestAlive(ring, self, side, this.#options.isDead);
       for (let i = 0; i < skip && offset !== 0; i++) {
         offset = nearestAlive(ring, self, side, this.#options.isDead, offset);

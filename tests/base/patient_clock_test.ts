@@ -19,6 +19,32 @@ Deno.test("PatientClock fires in order, when the time has come, and not what was
   assertEquals(clock.now() - fired[0][1] >= 5000, true);
 });
 
+Deno.test("PatientClock does together what is due within three milliseconds, and wakes up once for it", async () => {
+  const virtual = new VirtualClock();
+  let armed = 0;
+  const inner: Clock = {
+    now: () => virtual.now(),
+    wall: () => virtual.wall(),
+    after: (ms, fire) => (armed++, virtual.after(ms, fire)),
+  };
+  const clock = new PatientClock(inner);
+  const start = virtual.now();
+  const fired: number[] = [];
+  const every = (ms: number, times: number): void =>
+    void clock.after(ms, () => {
+      fired.push(virtual.now() - start);
+      if (times > 1) every(ms, times - 1);
+    });
+  every(20, 3);
+  every(10, 6);
+  const together: number[] = [];
+  for (const ms of [17, 16]) clock.after(ms, () => together.push(virtual.now() - start));
+  armed = 0;
+  await virtual.advance(100);
+  assertEquals([fired, together], [[10, 20, 20, 30, 40, 40, 50, 60, 60], [17, 17]]);
+  assertEquals(armed, 6); // for 17, 20, 30, 40, 50 and 60
+});
+
 Deno.test("PatientClock slows down while the process is held up, and not while it only waits for nothing", () => {
   let now = 0;
   let pending: (() => void) | undefined;

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { below, seededRandom } from "../../src/base/random.ts";
 import { NonceDeduper } from "../../src/raintree/dedup.ts";
 import { randomNonce } from "../../src/raintree/envelope.ts";
+import { NONCE_BYTES, packNonces } from "../../src/raintree/packed_nonces.ts";
 
 const seed = 0xded;
 
@@ -61,6 +62,24 @@ Deno.test("NonceDeduper.has() tells what was seen for a duty, and remembers noth
   assertEquals([deduper.has(2n), deduper.has(3n)], [false, false]);
   assertEquals(deduper.size, 2);
   assertEquals(deduper.seen(1n, 2), true);
+});
+
+Deno.test("NonceDeduper.eachUnseen() does as has() does, in whatever order the nonces stand", () => {
+  const random = seededRandom(seed);
+  const deduper = new NonceDeduper({ maxNonces: 300, random });
+  const row: bigint[] = [];
+  for (let step = 0; step < 2000; step++) {
+    const nonce = randomNonce(random);
+    // Some are only noted, some came once and are forgotten, some never came.
+    if (step % 7 === 0) deduper.note(nonce, step);
+    else if (step % 5 !== 0) deduper.seen(nonce);
+    row.splice(Math.max(0, row.length - below(random, 6)), 0, nonce);
+    if (row.length > 400) row.splice(below(random, row.length), 1);
+    if (step % 50 !== 0) continue;
+    const unseen: number[] = [];
+    deduper.eachUnseen(packNonces(row), (at) => unseen.push(at / NONCE_BYTES));
+    assertEquals(unseen, [...row.keys()].filter((i) => !deduper.has(row[i])), `seed ${seed}, step ${step}`);
+  }
 });
 
 Deno.test("NonceDeduper refuses a size it cannot have", () => {

@@ -3,6 +3,7 @@ import type { Address } from "../../src/identity/address.ts";
 import { decodeControlMessage } from "../../src/raintree/control_message.ts";
 import { ControlOutbox } from "../../src/raintree/control_outbox.ts";
 import { randomNonce } from "../../src/raintree/envelope.ts";
+import { eachPacked } from "../../src/raintree/packed_nonces.ts";
 import { Igyw, type IgywOptions } from "../../src/raintree/igyw.ts";
 import { RecentMessages } from "../../src/raintree/recent_messages.ts";
 import { Repair, type RepairOptions } from "../../src/raintree/repair.ts";
@@ -181,7 +182,8 @@ export class RepairCluster {
       has: (nonce: bigint) => got.has(nonce),
       nonces: {
         has: (nonce: bigint) => got.has(nonce),
-        hasHalves: (high: number, low: number) => got.has(BigInt(high) << 32n | BigInt(low)),
+        eachUnseen: (nonces: Uint8Array, see: (at: number) => void) =>
+          eachPacked(nonces, (high, low, at) => got.has(BigInt(high) << 32n | BigInt(low)) || see(at)),
       },
       isDead: () => false,
       connected: () => near,
