@@ -14,6 +14,9 @@ interface Timer {
   readonly fire: () => void;
 }
 
+/** See {@link PatientClock.of}. */
+const PATIENT = new WeakMap<Clock, PatientClock>();
+
 /**
  * Time for waiting on others: it slows down while this process is held up itself, by load or by being paused. A process that does not get to read what
  * arrived has no reason to think that nothing did. If the work of 25 ms takes four times as long, time runs at a sixteenth of its speed.
@@ -27,11 +30,19 @@ export class PatientClock implements Clock {
   /** When `#nowMs` was true, by the inner clock. */
   #innerMs: number;
   #armedMs = 0;
+  /** When the next tick is, unless it is late. */
+  #tickAtMs = 0;
   #cancel: Cancel | undefined;
   #ticking = false;
 
-  /** Follows `clock`. */
-  constructor(clock: Clock) {
+  /** The one that follows `clock`: it is a process that is held up, with all the nodes in it, and they wake up together. */
+  static of(clock: Clock): PatientClock {
+    let patient = PATIENT.get(clock);
+    if (patient === undefined) PATIENT.set(clock, patient = new PatientClock(clock));
+    return patient;
+  }
+
+  private constructor(clock: Clock) {
     this.#clock = clock;
     this.#innerMs = clock.now();
   }
@@ -52,7 +63,7 @@ export class PatientClock implements Clock {
     this.#follow();
     const timer = { atMs: this.#nowMs + ms, fire };
     this.#timers.add(timer);
-    if (!this.#ticking) this.#arm();
+    if (!this.#ticking && (this.#cancel === undefined || timer.atMs < this.#tickAtMs)) this.#arm();
     return () => {
       this.#timers.delete(timer);
       if (this.#timers.size > 0) return;
@@ -78,6 +89,7 @@ export class PatientClock implements Clock {
     let lastMs = firstMs;
     for (const { atMs } of this.#timers) if (atMs <= firstMs + COMPANY_MS) lastMs = Math.max(lastMs, atMs);
     this.#armedMs = Math.max(1, lastMs - this.#nowMs);
+    this.#tickAtMs = this.#nowMs + this.#armedMs;
     this.#cancel = this.#clock.after(this.#armedMs, () => this.#tick());
   }
 

@@ -110,7 +110,7 @@ export class Reliability {
       send: (to, bytes, dials) => this.#send(to, bytes, dials),
     });
     // Whoever waits for others waits longer while this process is held up.
-    const patient = new PatientClock(clock);
+    const patient = PatientClock.of(clock);
     this.#recent = new RecentMessages({
       clock: patient,
       bytesMax: recentBytes,

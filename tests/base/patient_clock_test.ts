@@ -5,7 +5,7 @@ import { VirtualClock } from "../../src/sim/virtual_clock.ts";
 
 Deno.test("PatientClock fires in order, when the time has come, and not what was cancelled", async () => {
   const virtual = new VirtualClock();
-  const clock = new PatientClock(virtual);
+  const clock = PatientClock.of(virtual);
   const fired: [what: string, at: number][] = [];
   const set = (ms: number) => clock.after(ms, () => fired.push([`${ms}`, virtual.now()]));
   const start = virtual.now();
@@ -27,7 +27,7 @@ Deno.test("PatientClock does together what is due within three milliseconds, and
     wall: () => virtual.wall(),
     after: (ms, fire) => (armed++, virtual.after(ms, fire)),
   };
-  const clock = new PatientClock(inner);
+  const clock = PatientClock.of(inner);
   const start = virtual.now();
   const fired: number[] = [];
   const every = (ms: number, times: number): void =>
@@ -56,7 +56,7 @@ Deno.test("PatientClock slows down while the process is held up, and not while i
       return () => pending = undefined;
     },
   };
-  const clock = new PatientClock(inner);
+  const clock = PatientClock.of(inner);
   now = 1000;
   assertEquals(clock.now(), 1000);
   let fired = false;
