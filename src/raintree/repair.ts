@@ -63,7 +63,7 @@ const BUSY = 64;
 /** After many, nothing is offered for so many intervals, so that the next message tells of more. */
 const BUSY_INTERVALS = 3;
 /**
- * So much later those behind the neighbours are told too, milliseconds, where not many broadcasts come. Who is alone behind a liar has that liar for a
+ * So much later those behind the neighbours are told too, milliseconds. Who is alone behind a liar has that liar for a
  * neighbour; if the other one lies as well, nobody else may have told it.
  */
 const FAR_MS = 400;
@@ -255,22 +255,21 @@ export class Repair {
       return;
     }
     const staked = this.#connectedStaked(ring);
-    this.#offerSettled(ring, self, staked, nowMs);
-    this.#offerFar(ring, self, nowMs);
+    if (this.#resting > 0) this.#resting--;
+    if (this.#resting === 0) {
+      this.#offerSettled(ring, self, staked, nowMs);
+      this.#offerFar(ring, self, nowMs);
+    }
     this.#offerContested(ring, self, staked, nowMs);
     if (nowMs - this.#tidiedMs > TIDY_MS) this.#tidy(nowMs);
     if (this.#unofferedFar < this.#recent.next || this.#contestedOpen > 0) this.#tickLater();
   };
 
   #offerSettled(ring: Ring, self: number, connected: Address[], nowMs: number): void {
-    if (this.#resting > 0 && --this.#resting > 0) return;
     const from = Math.max(this.#unoffered, this.#recent.oldest);
     const nonces = this.#recent.noncesUpTo(from, nowMs - this.#settleMs);
     if (nonces.length === 0) return;
-    const count = nonces.length / NONCE_BYTES;
-    const until = from + count;
-    this.#unoffered = until;
-    if (count > BUSY) this.#resting = BUSY_INTERVALS;
+    const until = this.#unoffered = from + nonces.length / NONCE_BYTES;
     const peers = this.#neighbours(ring, self, 0);
     this.#draw(connected, 1, peers);
     this.#offerRun(peers, from, until, nonces);
@@ -280,13 +279,12 @@ export class Repair {
   #offerFar(ring: Ring, self: number, nowMs: number): void {
     const from = Math.max(this.#unofferedFar, this.#recent.oldest);
     const nonces = this.#recent.noncesUpTo(from, nowMs - this.#settleMs - FAR_MS);
-    const count = nonces.length / NONCE_BYTES;
-    this.#unofferedFar = from + count;
-    if (count === 0 || count > BUSY) return;
-    this.#offerRun(this.#neighbours(ring, self, 1), from, from + count, nonces);
+    const until = this.#unofferedFar = from + nonces.length / NONCE_BYTES;
+    if (until > from) this.#offerRun(this.#neighbours(ring, self, 1), from, until, nonces);
   }
 
   #offerRun(peers: Iterable<Address>, from: number, until: number, nonces: Uint8Array): void {
+    if (until - from > BUSY) this.#resting = BUSY_INTERVALS;
     for (const peer of peers) {
       this.#served.offeredRun(peer, from, until);
       this.#sink.offerAll(peer, nonces);

@@ -77,10 +77,11 @@ Deno.test("Repair skips dead neighbours", async () => {
   assert(!to.some((peer) => dead.has(peer)));
 });
 
-Deno.test("Repair offers many less often, and each of them to both neighbours all the same", async () => {
+Deno.test("Repair offers many less often, and each of them to both neighbours and to those behind them all the same", async () => {
   const { clock, sink, ring, got, random } = rig();
   const nonces: bigint[] = [];
-  const told = new Map([ring.at(1), ring.at(0, -1)].map((peer) => [peer, { nonces: [] as bigint[], rounds: 0 }]));
+  const peers = [ring.at(1), ring.at(0, -1), ring.at(2), ring.at(0, -2)];
+  const told = new Map(peers.map((peer) => [peer, { nonces: [] as bigint[], rounds: 0 }]));
   for (let interval = 0; interval < 30; interval++) {
     if (interval < 12) nonces.push(...Array.from({ length: 200 }, () => randomNonce(random)));
     for (const nonce of nonces.slice(200 * interval)) got(nonce);
@@ -91,7 +92,10 @@ Deno.test("Repair offers many less often, and each of them to both neighbours al
     }
     for (const [peer, row] of told) if (said.some(({ to }) => to === peer)) row.rounds++;
   }
-  for (const row of told.values()) assertEquals(row, { nonces, rounds: 5 }); // of 200, three times 600, and 400
+  for (const row of told.values()) {
+    assertEquals(row.nonces, nonces);
+    assert(row.rounds <= 6, `told in ${row.rounds} rounds`); // 200, three times 600, and 400: in one round or in two
+  }
 });
 
 Deno.test("Repair offers a contested broadcast to k random peers for H intervals, once in its life", async () => {

@@ -28,6 +28,8 @@ interface Attack {
   readonly channel: "raintree" | "control";
   /** Messages sent. */
   readonly count: number;
+  /** Not banned for it: honest peers of a network with far too much under way look the same. It has no effect, and the attacker is asked less and less. */
+  readonly borne?: true;
   build(scene: Omit<Scene, "next">): Scene["next"];
 }
 
@@ -78,6 +80,7 @@ const ATTACKS: readonly Attack[] = [
     name: "digests of what nobody has",
     channel: "control",
     count: 2_000,
+    borne: true,
     build() {
       const source = random();
       return () =>
@@ -138,7 +141,7 @@ function hostile(attack: Attack): SimCase {
       { measure: "missed", of: "sum", most: 0 },
       { measure: "othersLastMs", of: "max", most: 1500 },
       { measure: "amplification", of: "max", most: 1 },
-      { measure: "banned", of: "least", least: 1 },
+      ...(attack.borne ? [] : [{ measure: "banned", of: "least", least: 1 } as const]),
     ],
     async run(seed) {
       const counted = { in: 0, out: 0 };

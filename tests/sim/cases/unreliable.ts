@@ -1,3 +1,5 @@
+import { below, seededRandom } from "../../../src/base/random.ts";
+import { SimCluster } from "../../../src/sim/sim_cluster.ts";
 import { runSimulation, type SimRunOptions } from "../../../src/sim/sim_run.ts";
 import { type Bar, EVERYONE, measuresOf, type SimCase } from "./case.ts";
 
@@ -44,6 +46,39 @@ export const LIARS: readonly SimCase[] = [0.1, 0.33].flatMap((liars) =>
     ], quick(nodes))
   )
 );
+
+const LOADED_NODES = 27;
+const LOADED_LIARS_COUNT = 9;
+
+/** A third of the nodes acknowledges and never forwards, and two thousand broadcasts a second are under way: offers are then told by the hundred. */
+export const LOADED_LIARS: SimCase = {
+  name: `33% liars N=${LOADED_NODES}, 2000 broadcasts/s for a second`,
+  seeds: 100,
+  quick: 2,
+  bars: EVERYONE,
+  async run(seed) {
+    const random = seededRandom(seed + 1_000_000);
+    const honest = Array.from({ length: LOADED_NODES }, (_, position) => position);
+    const liars = Array.from({ length: LOADED_LIARS_COUNT }, () => honest.splice(below(random, honest.length), 1)[0]);
+    const cluster = await SimCluster.start({ nodes: LOADED_NODES, seed, liars });
+    for (let ms = 0; ms < 1000; ms++) {
+      for (let i = 0; i < 2; i++) cluster.broadcast(honest[below(random, honest.length)]);
+      await cluster.clock.advance(1);
+    }
+    await cluster.clock.advance(10_000);
+    const measures = { missed: 0, duplicates: 0, lastMs: 0 };
+    for (const { from, arrivals, sentMs, duplicates } of cluster.broadcasts) {
+      const due = honest.filter((position) => position !== from);
+      measures.missed += due.filter((position) => !arrivals.has(position)).length;
+      measures.duplicates += duplicates;
+      measures.lastMs = Math.max(
+        measures.lastMs,
+        ...due.map((position) => (arrivals.get(position) ?? sentMs) - sentMs),
+      );
+    }
+    return measures;
+  },
+};
 
 const RECEIPT_MS = 2_000;
 
