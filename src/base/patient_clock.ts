@@ -1,10 +1,11 @@
 import type { Cancel, Clock } from "./clock.ts";
 
-/** The longest that time runs without a look at whether this process keeps up, milliseconds. */
+/** The longest that time runs without a look at whether this process keeps up, milliseconds, but for {@link COMPANY_MS}. */
 const TICK_MS = 25;
 
-/** How late a look may be before time slows down: a share of the tick. */
+/** How late a look may be before time slows down: a share of the tick, and no less than so many milliseconds, by which timers miss on a machine that is not held up. */
 const SLACK = 1.2;
+const SLACK_MS = 5;
 
 /** What is due so little later, milliseconds, is waited for: to wake up costs more than most of what is done then, and who waits the same time goes on together. */
 const COMPANY_MS = 3;
@@ -19,9 +20,10 @@ const PATIENT = new WeakMap<Clock, PatientClock>();
 
 /**
  * Time for waiting on others: it slows down while this process is held up itself, by load or by being paused. A process that does not get to read what
- * arrived has no reason to think that nothing did. If the work of 25 ms takes four times as long, time runs at a sixteenth of its speed.
+ * arrived has no reason to think that nothing did. If the work of 25 ms takes four times as long, time runs at a sixteenth of its speed; what is done when a
+ * timer fires takes no time at all, but for a few milliseconds.
  *
- * While a timer is set, `now()` is up to 25 ms behind and costs nothing; otherwise it is the inner clock's.
+ * While a timer is set, `now()` is up to 28 ms behind and costs nothing; otherwise it is the inner clock's.
  */
 export class PatientClock implements Clock {
   readonly #clock: Clock;
@@ -29,9 +31,10 @@ export class PatientClock implements Clock {
   #nowMs = 0;
   /** When `#nowMs` was true, by the inner clock. */
   #innerMs: number;
+  /** Both when the next tick was set, and how long it then was till there. */
+  #armedNowMs = 0;
+  #armedInnerMs = 0;
   #armedMs = 0;
-  /** When the next tick is, unless it is late. */
-  #tickAtMs = 0;
   #cancel: Cancel | undefined;
   #ticking = false;
 
@@ -63,23 +66,28 @@ export class PatientClock implements Clock {
     this.#follow();
     const timer = { atMs: this.#nowMs + ms, fire };
     this.#timers.add(timer);
-    if (!this.#ticking && (this.#cancel === undefined || timer.atMs < this.#tickAtMs)) this.#arm();
+    const sooner = this.#cancel === undefined || this.#nowMs + Math.max(1, ms) < this.#tickAtMs;
+    if (sooner && !this.#ticking) this.#arm();
     return () => {
       this.#timers.delete(timer);
-      if (this.#timers.size > 0) return;
+      if (this.#timers.size > 0 || this.#ticking) return;
       this.#follow();
       this.#cancel?.();
       this.#cancel = undefined;
     };
   }
 
-  /** Catches up with the inner clock: with all of the time while nothing was waited for, otherwise with what was to pass. */
+  get #tickAtMs(): number {
+    return this.#armedNowMs + this.#armedMs;
+  }
+
+  /** Catches up with the inner clock, but while something is waited for not past the next tick, which alone tells whether this process keeps up. */
   #follow(): void {
+    if (this.#ticking) return;
     const innerMs = this.#clock.now();
-    const elapsedMs = innerMs - this.#innerMs;
+    const nowMs = this.#nowMs + innerMs - this.#innerMs;
+    this.#nowMs = this.#cancel === undefined ? nowMs : Math.min(nowMs, this.#tickAtMs);
     this.#innerMs = innerMs;
-    const late = this.#cancel !== undefined && elapsedMs > SLACK * this.#armedMs;
-    this.#nowMs += late ? this.#armedMs * this.#armedMs / elapsedMs : elapsedMs;
   }
 
   #arm(): void {
@@ -89,12 +97,17 @@ export class PatientClock implements Clock {
     let lastMs = firstMs;
     for (const { atMs } of this.#timers) if (atMs <= firstMs + COMPANY_MS) lastMs = Math.max(lastMs, atMs);
     this.#armedMs = Math.max(1, lastMs - this.#nowMs);
-    this.#tickAtMs = this.#nowMs + this.#armedMs;
+    this.#armedNowMs = this.#nowMs;
+    this.#armedInnerMs = this.#innerMs;
     this.#cancel = this.#clock.after(this.#armedMs, () => this.#tick());
   }
 
   #tick(): void {
-    this.#follow();
+    const innerMs = this.#clock.now();
+    const elapsedMs = innerMs - this.#armedInnerMs;
+    const late = elapsedMs > Math.max(SLACK * this.#armedMs, this.#armedMs + SLACK_MS);
+    const passedMs = late ? this.#armedMs * this.#armedMs / elapsedMs : elapsedMs;
+    this.#nowMs = Math.max(this.#nowMs, this.#armedNowMs + passedMs);
     const due = [...this.#timers].filter(({ atMs }) => atMs <= this.#nowMs).sort((a, b) => a.atMs - b.atMs);
     this.#ticking = true;
     try {
@@ -102,6 +115,8 @@ export class PatientClock implements Clock {
     } finally {
       this.#ticking = false;
       this.#cancel = undefined;
+      this.#innerMs = this.#clock.now();
+      this.#nowMs += Math.min(SLACK_MS, this.#innerMs - innerMs);
       // Also if one throws: the others must not wait for ever.
       if (this.#timers.size > 0) this.#arm();
     }

@@ -58,7 +58,7 @@ export class NonceDeduper {
     return place >= 0 && (this.#marks[place] & mark) !== 0;
   }
 
-  /** Calls `see` with where each nonce of a packed row stands that was not seen; changes nothing. Nearly free where they came here in nearly the same order. */
+  /** Calls `see` with where each nonce of a packed row stands that was not seen (0 is no nonce); changes nothing. Nearly free where they came here in nearly the same order. */
   eachUnseen(nonces: Uint8Array, see: (at: number) => void): void {
     let near = this.#next;
     eachPacked(nonces, (high, low, at) => {

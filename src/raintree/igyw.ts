@@ -173,7 +173,8 @@ export class Igyw {
       if (message.atMs > nowMs - this.#delayMs) break;
       this.#begin(ring, self, message, nowMs);
     }
-    if (this.#unasked < recent.next || this.#walks.size > 0) this.#tickLater();
+    const open = this.#unasked < recent.next || this.#walks.size > 0;
+    if (open && !this.#closed) this.#tickLater();
   };
 
   #begin(ring: Ring, self: number, message: RecentMessage, nowMs: number): void {

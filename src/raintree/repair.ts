@@ -36,7 +36,7 @@ export interface RepairOptions {
   deliver(to: Address, message: RecentMessage): void;
   /** A peer broke the rules, and not by accident. */
   onMisbehaviour(from: Address, error: Error): void;
-  /** Time between two digests. Less repairs sooner, and costs frames. @default {50} */
+  /** Time between two digests, threefold while many broadcasts come. Less repairs sooner, and costs frames. @default {50} */
   intervalMs?: number;
   /** How old a broadcast is before it is offered for the first time: by then the tree should be through. @default {200} */
   settleMs?: number;
@@ -60,7 +60,7 @@ const CONTESTED_MAX = 8192;
 const CONTESTED_BATCH = 512;
 /** More broadcasts than this in an interval are many: to tell a peer of hundreds takes one message, as it does for one. */
 const BUSY = 64;
-/** After many, nothing is offered for so many intervals, so that the next message tells of more. */
+/** After many, new ones are offered only every so many intervals, so that a message tells of more. */
 const BUSY_INTERVALS = 3;
 /**
  * So much later those behind the neighbours are told too, milliseconds. Who is alone behind a liar has that liar for a
@@ -100,7 +100,7 @@ export class Repair {
   #unoffered: number;
   /** The same for those behind the neighbours. */
   #unofferedFar: number;
-  /** Intervals left in which nothing new is offered. */
+  /** Intervals till something new is offered again. */
   #resting = 0;
   #tidiedMs = 0;
   #cancel: Cancel | undefined;
@@ -262,7 +262,8 @@ export class Repair {
     }
     this.#offerContested(ring, self, staked, nowMs);
     if (nowMs - this.#tidiedMs > TIDY_MS) this.#tidy(nowMs);
-    if (this.#unofferedFar < this.#recent.next || this.#contestedOpen > 0) this.#tickLater();
+    const open = this.#unofferedFar < this.#recent.next || this.#contestedOpen > 0;
+    if (open && !this.#closed) this.#tickLater();
   };
 
   #offerSettled(ring: Ring, self: number, connected: Address[], nowMs: number): void {

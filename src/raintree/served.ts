@@ -23,7 +23,7 @@ class Account {
 
 /**
  * What this node offered to whom, so that nobody is sent what it was not offered, nor twice for one offer. Broadcasts go by their number
- * among the recent ones: what is offered to a ring neighbour in every interval is one long run, and takes no memory.
+ * among the recent ones: what is offered to a ring neighbour in one interval after the other is one long run, and takes no memory.
  */
 export class Served {
   readonly #peersMax: number;

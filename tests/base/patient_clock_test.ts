@@ -1,4 +1,4 @@
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import type { Clock } from "../../src/base/clock.ts";
 import { PatientClock } from "../../src/base/patient_clock.ts";
 import { VirtualClock } from "../../src/sim/virtual_clock.ts";
@@ -43,6 +43,92 @@ Deno.test("PatientClock does together what is due within three milliseconds, and
   await virtual.advance(100);
   assertEquals([fired, together], [[10, 20, 20, 30, 40, 40, 50, 60, 60], [17, 17]]);
   assertEquals(armed, 6); // for 17, 20, 30, 40, 50 and 60
+});
+
+Deno.test("PatientClock.of() is one for all who go by the same clock", () => {
+  const [one, other] = [new VirtualClock(), new VirtualClock()];
+  assertStrictEquals(PatientClock.of(one), PatientClock.of(one));
+  assert(PatientClock.of(one) !== PatientClock.of(other));
+});
+
+Deno.test("PatientClock goes on for the others when one throws, cancels within a tick, and lets nobody starve", async () => {
+  const virtual = new VirtualClock();
+  let pending: (() => void) | undefined;
+  const inner: Clock = {
+    now: () => virtual.now(),
+    wall: () => virtual.wall(),
+    after: (_ms, fire) => {
+      pending = fire;
+      return () => pending = undefined;
+    },
+  };
+  const tick = (): void => {
+    const fire = pending!;
+    pending = undefined;
+    fire();
+  };
+  const clock = PatientClock.of(inner);
+  const fired: string[] = [];
+  clock.after(10, () => fired.push("first"));
+  clock.after(10, () => {
+    cancelLast();
+    throw new Error("boom");
+  });
+  clock.after(10, () => fired.push("second"));
+  const cancelLast = clock.after(10, () => fired.push("last"));
+  await virtual.advance(10);
+  assertThrows(tick, Error, "boom");
+  await virtual.advance(1);
+  tick();
+  assertEquals([fired, pending], [["first", "second"], undefined]);
+  // Somebody always wants to be next: that does not put off what is due.
+  clock.after(10, () => fired.push("in time"));
+  for (let i = 0; i < 12; i++) {
+    clock.after(0, () => {});
+    await virtual.advance(0.5);
+    clock.after(0, () => {});
+    await virtual.advance(0.5);
+    tick();
+  }
+  assertEquals(fired.pop(), "in time");
+});
+
+Deno.test("PatientClock slows down for all when what they do takes long, and also when some look at it meanwhile", () => {
+  let now = 0;
+  let pending: { fire: () => void; atMs: number } | undefined;
+  const inner: Clock = {
+    now: () => now,
+    wall: () => now,
+    after(ms, fire) {
+      pending = { fire, atMs: now + ms };
+      return () => pending = undefined;
+    },
+  };
+  const clock = PatientClock.of(inner);
+  const advance = (): void => {
+    const { fire, atMs } = pending!;
+    pending = undefined;
+    now = Math.max(now, atMs);
+    fire();
+  };
+  // 27 that work for 20 ms every 25.
+  const again = (): void => {
+    clock.after(25, () => {
+      now += 20;
+      again();
+    });
+  };
+  for (let i = 0; i < 27; i++) again();
+  const start = clock.now();
+  while (now < 20_000) advance();
+  assert(clock.now() - start < 1500, `${clock.now() - start} of ${now} ms`);
+  // Held up for half a second each time; every 10 ms somebody sets a timer.
+  const [before, innerBefore] = [clock.now(), now];
+  while (now < innerBefore + 10_000) {
+    for (let i = 0; i < 50; i++, now += 10) clock.after(50, () => {});
+    advance();
+  }
+  assert(clock.now() - before < 300, `${clock.now() - before} of ${now - innerBefore} ms`);
 });
 
 Deno.test("PatientClock slows down while the process is held up, and not while it only waits for nothing", () => {

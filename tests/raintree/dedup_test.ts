@@ -82,6 +82,18 @@ Deno.test("NonceDeduper.eachUnseen() does as has() does, in whatever order the n
   }
 });
 
+Deno.test("NonceDeduper.eachUnseen() tells nonces apart that share a half with one that was seen", () => {
+  const random = seededRandom(seed);
+  const deduper = new NonceDeduper({ maxNonces: 50, random });
+  // Round the table and a half.
+  const seen = Array.from({ length: 75 }, () => randomNonce(random));
+  for (const nonce of seen) deduper.seen(nonce);
+  const near = seen.flatMap((nonce) => [nonce, nonce ^ (1n << 40n), nonce ^ 1n]);
+  const unseen: bigint[] = [];
+  deduper.eachUnseen(packNonces(near), (at) => unseen.push(near[at / NONCE_BYTES]));
+  assertEquals(unseen, near.filter((nonce) => !seen.slice(25).includes(nonce)));
+});
+
 Deno.test("NonceDeduper refuses a size it cannot have", () => {
   for (const maxNonces of [0, -1, 1.5, NaN, 2 ** 40]) assertThrows(() => new NonceDeduper({ maxNonces }), RangeError);
 });

@@ -98,6 +98,24 @@ Deno.test("Repair offers many less often, and each of them to both neighbours an
   }
 });
 
+Deno.test("Repair offers everything to its neighbours however long its intervals are", async () => {
+  for (const intervalMs of [20, 50, 200, 300, 600]) {
+    for (const intervals of [0, 1, 2]) {
+      const { clock, sink, ring, got, random } = rig(20, { intervalMs });
+      const nonces = Array.from({ length: 101 }, () => randomNonce(random));
+      nonces.slice(0, 100).forEach((nonce) => got(nonce));
+      await clock.advance(intervals * intervalMs);
+      got(nonces[100]);
+      await clock.advance(10_000);
+      const said = sink.take();
+      for (const to of [ring.at(1), ring.at(0, -1)]) {
+        assertEquals(said.filter((each) => each.to === to).map(({ nonce }) => nonce), nonces, `every ${intervalMs} ms`);
+      }
+      assertEquals(clock.pending, 0);
+    }
+  }
+});
+
 Deno.test("Repair offers a contested broadcast to k random peers for H intervals, once in its life", async () => {
   const { clock, sink, connected, repair, got } = rig(100, { fanout: 4, rounds: 3 });
   got(7n);
