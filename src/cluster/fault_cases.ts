@@ -118,13 +118,17 @@ export const FAULT_CASES_BY_NAME: Readonly<Record<FaultCaseName, FaultCase>> = {
       // Of those who were there before: who joined together may hear nobody else.
       for (const absence of joined) await scene.again(absence, names);
       await scene.hold(scene.parameters.downMs);
-      for (const { node } of joined) scene.away(node, "ended");
+      const gone = joined.map(({ node }) => scene.away(node, "ended"));
       await scene.do({ fault: "scale", validators: names.length });
       scene.overMs = scene.now();
       await scene.until(
         `There are not ${names.length} validators again`,
         () => scene.present().length === names.length || undefined,
       );
+      // They never come back to be asked: what they had got is known up to their last answer.
+      for (const absence of gone) {
+        absence.fromMs = Math.min(absence.fromMs, scene.watched(absence.node)?.runs.at(-1)?.lastMs ?? -Infinity);
+      }
     },
   },
 };
