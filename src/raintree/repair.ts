@@ -52,7 +52,7 @@ export interface RepairOptions {
 
 /** Broadcasts offered at once to a peer that may have missed them; the newest. */
 const RECOVERY_MAX = 2048;
-/** A peer that comes and goes is not offered everything more often than this. */
+/** A peer that comes and goes is not offered everything more often than this; who comes again sooner waits. */
 const RECOVERY_MS = 2000;
 /** Contested broadcasts remembered; of more, the oldest is offered no more. */
 const CONTESTED_MAX = 8192;
@@ -96,6 +96,8 @@ export class Repair {
   readonly #contested = new Map<number, number>();
   #contestedOpen = 0;
   readonly #recoveredAt = new Map<Address, number>();
+  /** Peers that came again too soon to be offered everything again: each is, when it is time. */
+  readonly #returning = new Set<Address>();
   /** Number of the first broadcast that was not offered yet. */
   #unoffered: number;
   /** The same for those behind the neighbours. */
@@ -196,7 +198,11 @@ export class Repair {
   recovered(peer: Address): void {
     if (this.#closed || peer === this.#self || !this.#options.ring().has(peer)) return;
     const nowMs = this.#clock.now();
-    if (nowMs - (this.#recoveredAt.get(peer) ?? -Infinity) < RECOVERY_MS) return;
+    if (nowMs - (this.#recoveredAt.get(peer) ?? -Infinity) < RECOVERY_MS) {
+      this.#returning.add(peer);
+      if (this.#cancel === undefined) this.#tickLater();
+      return;
+    }
     const { next } = this.#recent;
     const from = Math.max(this.#recent.oldest, next - RECOVERY_MAX);
     if (from === next) return;
@@ -252,6 +258,7 @@ export class Repair {
       this.#unoffered = this.#unofferedFar = this.#recent.next;
       this.#contested.clear();
       this.#contestedOpen = 0;
+      this.#returning.clear();
       return;
     }
     const staked = this.#connectedStaked(ring);
@@ -261,9 +268,14 @@ export class Repair {
       this.#offerFar(ring, self, nowMs);
     }
     this.#offerContested(ring, self, staked, nowMs);
+    for (const peer of this.#returning) {
+      if (nowMs - (this.#recoveredAt.get(peer) ?? -Infinity) < RECOVERY_MS) continue;
+      this.#returning.delete(peer);
+      this.recovered(peer);
+    }
     if (nowMs - this.#tidiedMs > TIDY_MS) this.#tidy(nowMs);
-    const open = this.#unofferedFar < this.#recent.next || this.#contestedOpen > 0;
-    if (open && !this.#closed) this.#tickLater();
+    const open = this.#unofferedFar < this.#recent.next || this.#contestedOpen > 0 || this.#returning.size > 0;
+    if (open && !this.#closed && this.#cancel === undefined) this.#tickLater();
   };
 
   #offerSettled(ring: Ring, self: number, connected: Address[], nowMs: number): void {
