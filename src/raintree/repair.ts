@@ -62,6 +62,8 @@ const CONTESTED_BATCH = 512;
 const BUSY = 64;
 /** After many, new ones are offered only every so many intervals, so that a message tells of more. */
 const BUSY_INTERVALS = 3;
+/** Random peers that many are offered to; others to one. Who is alone among liars, three on each side, hears of a broadcast by chance alone. */
+const BUSY_FANOUT = 3;
 /**
  * So much later those behind the neighbours are told too, milliseconds. Who is alone behind a liar has that liar for a
  * neighbour; if the other one lies as well, nobody else may have told it.
@@ -284,7 +286,7 @@ export class Repair {
     if (nonces.length === 0) return;
     const until = this.#unoffered = from + nonces.length / NONCE_BYTES;
     const peers = this.#neighbours(ring, self, 0);
-    this.#draw(connected, 1, peers);
+    this.#draw(connected, until - from > BUSY ? BUSY_FANOUT : 1, peers);
     this.#offerRun(peers, from, until, nonces);
   }
 
