@@ -88,7 +88,7 @@ export class Igyw {
   got(message: RecentMessage): boolean {
     if (this.#closed) return false;
     const asked = this.#wants.size > 0 && this.#wants.delete(message.nonce);
-    if (this.#cancel === undefined) this.#tickLater();
+    this.#tickLater();
     return asked;
   }
 
@@ -148,7 +148,7 @@ export class Igyw {
   }
 
   #tickLater(): void {
-    this.#cancel = this.#options.clock.after(TICK_MS, this.#tick);
+    if (!this.#closed) this.#cancel ??= this.#options.clock.after(TICK_MS, this.#tick);
   }
 
   readonly #tick = (): void => {
@@ -173,8 +173,7 @@ export class Igyw {
       if (message.atMs > nowMs - this.#delayMs) break;
       this.#begin(ring, self, message, nowMs);
     }
-    const open = this.#unasked < recent.next || this.#walks.size > 0;
-    if (open && !this.#closed) this.#tickLater();
+    if (this.#unasked < recent.next || this.#walks.size > 0) this.#tickLater();
   };
 
   #begin(ring: Ring, self: number, message: RecentMessage, nowMs: number): void {

@@ -145,7 +145,7 @@ export class Repair {
     if (this.#closed) return false;
     const asked = this.#wanted.size > 0 && this.#wanted.arrived(message.nonce, by === "tree", from);
     if (asked && by === "repair") this.#contest(message.sequence);
-    if (this.#cancel === undefined) this.#tickLater();
+    this.#tickLater();
     return asked;
   }
 
@@ -200,9 +200,9 @@ export class Repair {
   recovered(peer: Address): void {
     if (this.#closed || peer === this.#self || !this.#options.ring().has(peer)) return;
     const nowMs = this.#clock.now();
-    if (nowMs - (this.#recoveredAt.get(peer) ?? -Infinity) < RECOVERY_MS) {
+    if (this.#isTooSoon(peer, nowMs)) {
       this.#returning.add(peer);
-      if (this.#cancel === undefined) this.#tickLater();
+      this.#tickLater();
       return;
     }
     const { next } = this.#recent;
@@ -214,7 +214,7 @@ export class Repair {
       const message = this.#recent.at(sequence, nowMs);
       if (message !== undefined && !this.#served.taken(peer, sequence)) this.#sink.offer(peer, message.nonce);
     }
-    if (this.#cancel === undefined) this.#tickLater();
+    this.#tickLater();
   }
 
   /** Says nothing any more; no timer is left. Idempotent. */
@@ -222,6 +222,11 @@ export class Repair {
     this.#closed = true;
     this.#cancel?.();
     this.#wanted.close();
+  }
+
+  /** Whether it was offered everything a moment ago. */
+  #isTooSoon(peer: Address, nowMs: number): boolean {
+    return nowMs - (this.#recoveredAt.get(peer) ?? -Infinity) < RECOVERY_MS;
   }
 
   #staked(from: Address): boolean {
@@ -243,11 +248,11 @@ export class Repair {
     }
     this.#contested.set(sequence, this.#rounds);
     this.#contestedOpen++;
-    if (this.#cancel === undefined) this.#tickLater();
+    this.#tickLater();
   }
 
   #tickLater(): void {
-    this.#cancel = this.#clock.after(this.#intervalMs, this.#tick);
+    if (!this.#closed) this.#cancel ??= this.#clock.after(this.#intervalMs, this.#tick);
   }
 
   readonly #tick = (): void => {
@@ -271,13 +276,13 @@ export class Repair {
     }
     this.#offerContested(ring, self, staked, nowMs);
     for (const peer of this.#returning) {
-      if (nowMs - (this.#recoveredAt.get(peer) ?? -Infinity) < RECOVERY_MS) continue;
+      if (this.#isTooSoon(peer, nowMs)) continue;
       this.#returning.delete(peer);
       this.recovered(peer);
     }
     if (nowMs - this.#tidiedMs > TIDY_MS) this.#tidy(nowMs);
     const open = this.#unofferedFar < this.#recent.next || this.#contestedOpen > 0 || this.#returning.size > 0;
-    if (open && !this.#closed && this.#cancel === undefined) this.#tickLater();
+    if (open) this.#tickLater();
   };
 
   #offerSettled(ring: Ring, self: number, connected: Address[], nowMs: number): void {

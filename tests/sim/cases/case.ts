@@ -1,3 +1,4 @@
+import { below, type Random } from "../../../src/base/random.ts";
 import type { SimRunOutcome } from "../../../src/sim/sim_run.ts";
 
 /** What one run of a case measured, by name. Plain numbers: they come from a worker. */
@@ -70,6 +71,11 @@ function joined(how: Joined, values: readonly number[]): number {
     case "p99":
       return sorted[Math.ceil(0.99 * sorted.length) - 1];
   }
+}
+
+/** Takes `count` random ones out of `from`. */
+export function take(from: number[], count: number, random: Random): number[] {
+  return Array.from({ length: count }, () => from.splice(below(random, from.length), 1)[0]);
 }
 
 /** The measures that most cases share. */

@@ -1,7 +1,7 @@
 import { below, type Random, seededRandom } from "../../../src/base/random.ts";
 import type { Address } from "../../../src/identity/address.ts";
 import { type SimBroadcast, SimCluster } from "../../../src/sim/sim_cluster.ts";
-import { EVERYONE, type Measures, type SimCase } from "./case.ts";
+import { EVERYONE, type Measures, type SimCase, take } from "./case.ts";
 
 const NODES = 100;
 
@@ -17,8 +17,7 @@ async function disturbed(
 
 /** `count` different positions. */
 function some(random: Random, count: number): number[] {
-  const left = Array.from({ length: NODES }, (_, position) => position);
-  return Array.from({ length: count }, () => left.splice(below(random, left.length), 1)[0]);
+  return take([...everyPosition], count, random);
 }
 
 function addressesOf(cluster: SimCluster, positions: Iterable<number>): Address[] {

@@ -1,7 +1,10 @@
 import { below, seededRandom } from "../../../src/base/random.ts";
 import { SimCluster } from "../../../src/sim/sim_cluster.ts";
 import { runSimulation, type SimRunOptions } from "../../../src/sim/sim_run.ts";
-import { type Bar, EVERYONE, measuresOf, type SimCase } from "./case.ts";
+import { type Bar, EVERYONE, measuresOf, type SimCase, take } from "./case.ts";
+
+/** What comes later is late: the bar for liars, virtual milliseconds. */
+const LATE_MS = 2_000;
 
 function unreliable(name: string, options: SimRunOptions, bars: readonly Bar[], few?: number): SimCase {
   return {
@@ -16,7 +19,7 @@ function unreliable(name: string, options: SimRunOptions, bars: readonly Bar[], 
       const [dead, liars] = [new Set(outcome.dead), new Set(outcome.liars)];
       const late =
         arrivalsMs.filter((at, position) =>
-          position !== from && !dead.has(position) && !liars.has(position) && !(at !== null && at <= 2000)
+          position !== from && !dead.has(position) && !liars.has(position) && !(at !== null && at <= LATE_MS)
         ).length;
       return { ...measures, lateShare: late / (measures.reached + measures.missed) };
     },
@@ -62,7 +65,7 @@ export const LOADED_LIARS: SimCase = {
   async run(seed) {
     const random = seededRandom(seed + 1_000_000);
     const honest = Array.from({ length: LOADED_NODES }, (_, position) => position);
-    const liars = Array.from({ length: LOADED_LIARS_COUNT }, () => honest.splice(below(random, honest.length), 1)[0]);
+    const liars = take(honest, LOADED_LIARS_COUNT, random);
     const cluster = await SimCluster.start({ nodes: LOADED_NODES, seed, liars });
     for (let ms = 0; ms < 1000; ms++) {
       for (let i = 0; i < 2; i++) cluster.broadcast(honest[below(random, honest.length)]);
@@ -73,7 +76,7 @@ export const LOADED_LIARS: SimCase = {
     for (const { from, arrivals, sentMs, duplicates: again } of cluster.broadcasts) {
       const due = honest.filter((position) => position !== from);
       missed += due.filter((position) => !arrivals.has(position)).length;
-      late += due.filter((position) => !((arrivals.get(position) ?? Infinity) - sentMs <= 2000)).length;
+      late += due.filter((position) => (arrivals.get(position) ?? Infinity) - sentMs > LATE_MS).length;
       duplicates += again;
     }
     return { lateShare: late / (cluster.broadcasts.length * (honest.length - 1)), missed, duplicates };
