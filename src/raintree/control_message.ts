@@ -122,7 +122,7 @@ export function encodeControlMessage(message: ControlMessage): Uint8Array {
 }
 
 /**
- * Reads a message; nothing in it is a view of `bytes`. Unknown fields are ignored; lists that come in parts are joined.
+ * Reads a message; nothing in it but `offers` is a view of `bytes`. Unknown fields are ignored; lists that come in parts are joined.
  *
  * @throws {ProtocolError} `control_malformed` (a list that does not divide into entries, a nonce 0, an acknowledgement of nothing or beyond a
  * uint32, of over 2^20 messages in all), `control_too_many` (over 8,192 entries of a kind), or an error of `ProtoReader` or `readVarint`.
@@ -153,7 +153,17 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   let acked = 0;
   for (const { count } of acks) acked += count;
   if (acked > ACKED_MAX) throw malformed(`acknowledgements of ${acked} messages, the most is ${ACKED_MAX}`);
-  return { acks, offers: concat(offers), asks, wants, denials, receipts, duties, probe, alive };
+  return {
+    acks,
+    offers: offers.length === 1 ? offers[0] : concat(offers),
+    asks,
+    wants,
+    denials,
+    receipts,
+    duties,
+    probe,
+    alive,
+  };
 }
 
 function writeFlag(out: ByteWriter, tag: number): void {
@@ -208,9 +218,10 @@ function readNonces(packed: Uint8Array, into: bigint[]): void {
 /** Whether it is a row of nonces, of which `before` came in other parts. */
 function checkNonces(packed: Uint8Array, before: number): void {
   entries(packed, NONCE_BYTES, "nonces", before);
-  eachPacked(packed, (high, low) => {
-    if ((high | low) === 0) throw malformed("a nonce 0");
-  });
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
+  for (let at = 0; at < packed.length; at += NONCE_BYTES) {
+    if ((view.getUint32(at) | view.getUint32(at + 4)) === 0) throw malformed("a nonce 0");
+  }
 }
 
 /** Returns how many bytes of offers there are now. */

@@ -7,7 +7,7 @@ import { NONCE_BYTES } from "./packed_nonces.ts";
 export interface ControlSink {
   /** "I have this broadcast": wanted or not answered. */
   offer(to: Address, nonce: bigint): void;
-  /** The same of many, packed; it can wait. On the hot path. */
+  /** The same of many, packed, which nobody may change any more; it can wait. On the hot path. */
   offerAll(to: Address, nonces: Uint8Array): void;
   /** "I have this broadcast, do you?" (`IGYW`) */
   ask(to: Address, nonce: bigint): void;
@@ -71,7 +71,7 @@ const OFFERED_MAX = NONCE_BYTES * CONTROL_ENTRIES_MAX;
 
 class Draft {
   acks: AckRun[] = [];
-  offers = NOTHING;
+  offers: Uint8Array = NOTHING;
   /** How much of `offers` is filled. */
   offered = 0;
   asks: bigint[] = [];
@@ -97,6 +97,17 @@ class Draft {
       this.offers = more;
     }
     return at;
+  }
+
+  /** Offers all of them. Those that are the first are not copied: the memory is full, so nothing is ever written to it. */
+  offerAll(nonces: Uint8Array): void {
+    if (this.offered === 0) {
+      this.offers = nonces;
+      this.offered = nonces.length;
+    } else {
+      const at = this.offer(nonces.length); // first: it may replace the memory
+      this.offers.set(nonces, at);
+    }
   }
 }
 
@@ -158,8 +169,7 @@ export class ControlOutbox implements ControlSink {
       const draft = this.#lazyDraft(to);
       draft.dials = true;
       const part = nonces.subarray(from, from + OFFERED_MAX - draft.offered);
-      const at = draft.offer(part.length); // first: it may replace the memory
-      draft.offers.set(part, at);
+      draft.offerAll(part);
       from += part.length;
       if (draft.offered === OFFERED_MAX) this.#flush(to);
     }

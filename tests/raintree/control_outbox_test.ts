@@ -111,6 +111,20 @@ Deno.test("ControlOutbox asks who is there, and answers, at once and with all th
   assertEquals([outbox.counts.probes, outbox.counts.messages, clock.pending], [1, 3, 0]);
 });
 
+Deno.test("ControlOutbox.offerAll() says one row to several, whatever each is told after it", () => {
+  const { outbox, sent } = new Bench();
+  const row = packNonces([1n, 2n]);
+  for (const peer of [anna, bert]) outbox.offerAll(peer, row);
+  outbox.offer(anna, 3n);
+  outbox.offerAll(bert, packNonces([4n]));
+  outbox.flush();
+  assertEquals(row, packNonces([1n, 2n]));
+  assertEquals(sent.map(({ to, message }) => [to, message.offers]), [
+    [anna, packNonces([1n, 2n, 3n])],
+    [bert, packNonces([1n, 2n, 4n])],
+  ]);
+});
+
 Deno.test("ControlOutbox.offerAll() says what as many offers would", () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.nat(5), fc.integer({ min: 8185, max: 20_000 })), { maxLength: 4 }), (lengths) => {
