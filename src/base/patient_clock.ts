@@ -20,8 +20,8 @@ const PATIENT = new WeakMap<Clock, PatientClock>();
 
 /**
  * Time for waiting on others: it slows down while this process is held up itself, by load or by being paused. A process that does not get to read what
- * arrived has no reason to think that nothing did. If the work of 25 ms takes four times as long, time runs at a sixteenth of its speed; what is done when a
- * timer fires takes no time at all, but for a few milliseconds.
+ * arrived has no reason to think that nothing did. Who is three times 25 ms late finds time at a sixteenth of its speed, however soon he had wanted to
+ * be woken; what is done when a timer fires takes no time at all, but for a few milliseconds.
  *
  * While a timer is set, `now()` is up to 28 ms behind and costs nothing; otherwise it is the inner clock's.
  */
@@ -106,8 +106,8 @@ export class PatientClock implements Clock {
     const innerMs = this.#clock.now();
     const elapsedMs = innerMs - this.#armedInnerMs;
     const late = elapsedMs > Math.max(SLACK * this.#armedMs, this.#armedMs + SLACK_MS);
-    const passedMs = late ? this.#armedMs * this.#armedMs / elapsedMs : elapsedMs;
-    this.#nowMs = Math.max(this.#nowMs, this.#armedNowMs + passedMs);
+    const speed = late ? (TICK_MS / (TICK_MS + elapsedMs - this.#armedMs)) ** 2 : 1;
+    this.#nowMs = Math.max(this.#nowMs, this.#armedNowMs + speed * elapsedMs);
     const due = [...this.#timers].filter(({ atMs }) => atMs <= this.#nowMs).sort((a, b) => a.atMs - b.atMs);
     this.#ticking = true;
     try {

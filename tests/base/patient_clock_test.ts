@@ -164,3 +164,32 @@ Deno.test("PatientClock slows down while the process is held up, and not while i
   }
   assertEquals(fired, true);
 });
+
+Deno.test("PatientClock slows down no more for who waits in small steps while the process is always late", () => {
+  for (const waitMs of [1, 3, 10, 25]) {
+    let now = 0;
+    let pending: { fire: () => void; atMs: number } | undefined;
+    const inner: Clock = {
+      now: () => now,
+      wall: () => now,
+      after(ms, fire) {
+        pending = { fire, atMs: now + ms };
+        return () => pending = undefined;
+      },
+    };
+    const clock = PatientClock.of(inner);
+    let fired = 0;
+    const again = (): void => void clock.after(waitMs, () => (fired++, again()));
+    again();
+    const start = clock.now();
+    // 20 ms late each time: time runs at (25 / 45)^2 of its speed.
+    while (now < 10_000) {
+      const { fire, atMs } = pending!;
+      pending = undefined;
+      now = atMs + 20;
+      fire();
+    }
+    assertAlmostEquals((clock.now() - start) / now, (25 / 45) ** 2, 0.02, `steps of ${waitMs} ms`);
+    assert(fired > 0);
+  }
+});
