@@ -50,9 +50,9 @@ export interface RepairOptions {
   rounds?: number;
 }
 
-/** Broadcasts offered at once to a peer that may have missed them; the newest. */
+/** Broadcasts offered at once to a peer that may have missed them, the newest first; those before them are offered {@link RECOVERY_MS} later. */
 const RECOVERY_MAX = 2048;
-/** A peer that comes and goes is not offered everything more often than this; who comes again sooner waits. */
+/** Time between two such offers to one peer; who comes again sooner waits. */
 const RECOVERY_MS = 2000;
 /** Contested broadcasts remembered; of more, the oldest is offered no more. */
 const CONTESTED_MAX = 8192;
@@ -77,7 +77,7 @@ const TIDY_MS = 5000;
  * node that acknowledged and forwarded nothing.
  *
  * Without trouble each broadcast is offered once, to the two ring neighbours and one random connected peer, and later to the two behind the neighbours. On a hint of trouble (it came by repair,
- * somebody wanted it from here, a hand-over was not acknowledged) it is contested: offered to `fanout` random peers in each of `rounds` intervals,
+ * somebody wanted it from here, none of those it was handed to acknowledged) it is contested: offered to `fanout` random peers in each of `rounds` intervals,
  * once in its life. A payload goes only to whom it was offered, once per offer.
  */
 export class Repair {
@@ -98,8 +98,8 @@ export class Repair {
   readonly #contested = new Map<number, number>();
   #contestedOpen = 0;
   readonly #recoveredAt = new Map<Address, number>();
-  /** Peers that came again too soon to be offered everything again: each is, when it is time. */
-  readonly #returning = new Set<Address>();
+  /** Who is offered more as soon as it is time, and below which number: everything where a peer came again too soon, or what is older than it was offered. */
+  readonly #returning = new Map<Address, number>();
   /** Number of the first broadcast that was not offered yet. */
   #unoffered: number;
   /** The same for those behind the neighbours. */
@@ -196,24 +196,10 @@ export class Repair {
     this.#grievances.add(from, refused, () => new ProtocolError("repair_not_offered", message));
   }
 
-  /** A peer was silent, or has just connected: it is offered the latest broadcasts, newest first. */
+  /** A peer was silent, or has just connected: it is offered all recent broadcasts, newest first, so many at a time. */
   recovered(peer: Address): void {
     if (this.#closed || peer === this.#self || !this.#options.ring().has(peer)) return;
-    const nowMs = this.#clock.now();
-    if (this.#isTooSoon(peer, nowMs)) {
-      this.#returning.add(peer);
-      this.#tickLater();
-      return;
-    }
-    const { next } = this.#recent;
-    const from = Math.max(this.#recent.oldest, next - RECOVERY_MAX);
-    if (from === next) return;
-    this.#recoveredAt.set(peer, nowMs);
-    this.#served.offeredRun(peer, from, next);
-    for (let sequence = next - 1; sequence >= from; sequence--) {
-      const message = this.#recent.at(sequence, nowMs);
-      if (message !== undefined && !this.#served.taken(peer, sequence)) this.#sink.offer(peer, message.nonce);
-    }
+    this.#offerBefore(peer, Infinity, this.#clock.now());
     this.#tickLater();
   }
 
@@ -224,9 +210,22 @@ export class Repair {
     this.#wanted.close();
   }
 
-  /** Whether it was offered everything a moment ago. */
-  #isTooSoon(peer: Address, nowMs: number): boolean {
-    return nowMs - (this.#recoveredAt.get(peer) ?? -Infinity) < RECOVERY_MS;
+  /** Offers the latest of those below number `until` now or, if it was offered such a moment ago, when it is time; and then those before them. */
+  #offerBefore(peer: Address, until: number, nowMs: number): void {
+    this.#returning.set(peer, until);
+    if (nowMs - (this.#recoveredAt.get(peer) ?? -Infinity) < RECOVERY_MS) return;
+    const { oldest, next } = this.#recent;
+    const end = Math.min(until, next);
+    const from = Math.max(oldest, end - RECOVERY_MAX);
+    if (from <= oldest) this.#returning.delete(peer);
+    else this.#returning.set(peer, from);
+    if (from >= end) return;
+    this.#recoveredAt.set(peer, nowMs);
+    this.#served.offeredRun(peer, from, end);
+    for (let sequence = end - 1; sequence >= from; sequence--) {
+      const message = this.#recent.at(sequence, nowMs);
+      if (message !== undefined && !this.#served.taken(peer, sequence)) this.#sink.offer(peer, message.nonce);
+    }
   }
 
   #staked(from: Address): boolean {
@@ -275,10 +274,10 @@ export class Repair {
       this.#offerFar(ring, self, nowMs);
     }
     this.#offerContested(ring, self, staked, nowMs);
-    for (const peer of this.#returning) {
-      if (this.#isTooSoon(peer, nowMs)) continue;
-      this.#returning.delete(peer);
-      this.recovered(peer);
+    for (const [peer, until] of this.#returning) {
+      // Who is dead will be told of everything when it is heard of.
+      if (this.#options.isDead(peer) || !ring.has(peer)) this.#returning.delete(peer);
+      else this.#offerBefore(peer, until, nowMs);
     }
     if (nowMs - this.#tidiedMs > TIDY_MS) this.#tidy(nowMs);
     const open = this.#unofferedFar < this.#recent.next || this.#contestedOpen > 0 || this.#returning.size > 0;

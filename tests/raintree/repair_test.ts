@@ -206,7 +206,7 @@ Deno.test("Repair.asked() answers that it has it, or wants it at once", () => {
   repair.close();
 });
 
-Deno.test("Repair.recovered() offers the newest first, a bounded number, not at every turn, and nothing twice", async () => {
+Deno.test("Repair.recovered() offers all, the newest first and so many at a time, not at every turn, and nothing twice", async () => {
   const { clock, sink, ring, stranger, delivered, repair, got } = rig(20, { rounds: 0 });
   for (let nonce = 1n; nonce <= 3000n; nonce++) got(nonce);
   await clock.advance(1000);
@@ -225,6 +225,12 @@ Deno.test("Repair.recovered() offers the newest first, a bounded number, not at 
   // It came again too soon: by and by it is offered what it has not had all the same, once.
   await clock.advance(200);
   assertEquals(sink.take().length, 2046);
+  await clock.advance(1800);
+  assertEquals(sink.take(), []);
+  await clock.advance(300);
+  assertEquals(sink.take().map(({ nonce }) => nonce), Array.from({ length: 952 }, (_, i) => 952n - BigInt(i)));
+  repair.wanted(peer, [1n]);
+  assertEquals(delivered.length, 3);
   await clock.advance(10_000);
   assertEquals([sink.take(), clock.pending], [[], 0]);
 });
