@@ -26,7 +26,7 @@ export const systemClock: Clock = {
       const partMs = Math.min(leftMs, TIMER_MS_MAX);
       timer = setTimeout(partMs === leftMs ? fire : () => arm(leftMs - partMs), partMs);
     };
-    arm(ms);
+    arm(Math.max(0, ms)); // the runtime warns of less
     return () => clearTimeout(timer);
   },
 };

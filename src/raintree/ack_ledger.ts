@@ -54,6 +54,9 @@ const DIAL_ROUND_TRIPS = 4;
 /** Hand-overs to one peer that are remembered at once; of more, the oldest count as silent with the next sweep. */
 const OUTSTANDING_MAX = 16_384;
 
+/** Numbers so far back, of the 2^32 that go round, are still to come. */
+const NUMBERS_BACK_MAX = 2 ** 31;
+
 const BACKOFF_MAX = 8;
 
 /** Slow is silent too in the end, this many times the ceiling: what waits for an acknowledgement holds the broadcast in memory. */
@@ -112,14 +115,14 @@ export class AckLedger {
     return seq;
   }
 
-  /** A peer acknowledges `count` messages from number `first`. Numbers that are settled, or were never used, do nothing: they can only have been the peer's own. */
+  /** A peer acknowledges `count` messages from number `first`. Numbers that were never used do nothing; those that are settled say that the peer is there. */
   acked(from: Address, first: number, count: number): void {
     const account = this.#accounts.get(from);
     if (account === undefined) return;
     const { next, oldest, mask, handovers, span } = account;
     // Distances from the next number backwards, which no wrap-around disturbs.
     const back = (next - first) >>> 0;
-    if (count > back) return;
+    if (count > back || back > NUMBERS_BACK_MAX) return;
     const left = back - count;
     const end = (next - left) >>> 0;
     account.progressMs = this.#nowMs;
@@ -179,9 +182,9 @@ export class AckLedger {
     this.#tell(peer, account.take(() => true));
   }
 
-  /** The mean round trip to a peer, milliseconds; for one that has to be dialled, the dialling included. */
-  roundTripMs(peer: Address): number {
-    return this.#accounts.get(peer)?.roundTripMs || DIAL_ROUND_TRIPS * this.#roundTripMs;
+  /** The mean round trip to a peer, milliseconds. Where it was not measured, that to the others; for one that is not `connected`, what dialling takes. */
+  roundTripMs(peer: Address, connected: boolean): number {
+    return this.#accounts.get(peer)?.roundTripMs || (connected ? 1 : DIAL_ROUND_TRIPS) * this.#roundTripMs;
   }
 
   /** How long an acknowledgement of the peer may take now, milliseconds. */

@@ -55,6 +55,9 @@ export interface ControlCounts {
   bytes: number;
 }
 
+/** How long small messages wait for company, milliseconds. */
+export const FLUSH_MS = 20;
+
 /** While traffic goes on, acknowledgements and whole digests wait this long, milliseconds: each message takes a record and a write, however little it says. */
 export const LAZY_MS = 60;
 

@@ -174,7 +174,7 @@ export class RainTreeRouter {
     }
     if (this.reliability === undefined) throw new P2pError("receipt_no_layers", "The router was made without layers");
     const { receipts } = this.reliability;
-    const { promise, resolve } = Promise.withResolvers<ReceiptOutcome>();
+    const { promise, resolve, reject } = Promise.withResolvers<ReceiptOutcome>();
     receipts.begin(nonce, {
       parent: undefined,
       budgetMs,
@@ -184,9 +184,9 @@ export class RainTreeRouter {
       until: this.#selfBytes,
       onDone: resolve,
     });
-    const sent = this.#originate(nonce, data, confirm);
+    // Not waited for: a target that has to be dialled, or has no room, may take longer than there is time.
+    this.#originate(nonce, data, confirm).catch(reject);
     receipts.served(nonce);
-    await sent;
     return await promise;
   }
 

@@ -5,10 +5,11 @@ import { TokenBucket } from "../base/token_bucket.ts";
 import type { Address } from "../identity/address.ts";
 import type { NodeKey } from "../identity/node_key.ts";
 import type { Receipt } from "./control_message.ts";
-import type { ControlSink } from "./control_outbox.ts";
+import { type ControlSink, FLUSH_MS } from "./control_outbox.ts";
 import { type Asker, OpenReceipt, type Vouched } from "./open_receipt.ts";
 import { receiptText, SignatureQueue, signReceipt } from "./receipt_signatures.ts";
 import type { Ring } from "./ring.ts";
+import { maxLevels } from "./tree.ts";
 
 /** What became of a broadcast, as far as its sender was told. `reached + missing.length` is one less than the ring it began with. */
 export interface ReceiptOutcome {
@@ -47,8 +48,8 @@ export interface ReceiptsOptions {
   clock: Clock;
   /** What carries receipts to parents. */
   sink: Pick<ControlSink, "receipt">;
-  /** The round trip to a peer, milliseconds, where it is known; for one that has to be dialled, the dialling included. */
-  roundTripMs(peer: Address): number | undefined;
+  /** The round trip to a peer, milliseconds, or a guess where it was not measured; for one that has to be dialled, the dialling included. */
+  roundTripMs(peer: Address): number;
   /** Whether a peer is taken for dead; see {@link Receipts.died}. */
   isDead(peer: Address): boolean;
   /** A peer sent a receipt that it could not have to send. */
@@ -71,14 +72,11 @@ const SIGNATURES = { burst: 256, perSecond: 64 };
 /** Parents whose signatures are counted; of more, the one that began the longest ago begins anew. */
 const SIGNERS_MAX = 256;
 
-/** Where the round trip is not known. */
-const ROUND_TRIP_MS = 100;
-
 /** Share of the remaining time that a node keeps for itself when it asks its children. */
 const MARGIN_SHARE = 0.1;
 
 /** What a receipt may wait in the control outboxes of two nodes. */
-const OUTBOX_MS = 40;
+const OUTBOX_MS = 2 * FLUSH_MS;
 
 /**
  * Tells the originator of a broadcast who received it. Every node sends one receipt to the parent that handed it a segment: when all its children have
@@ -182,16 +180,20 @@ export class Receipts {
     this.#settle(open);
   }
 
-  /** What to ask of a child, whole milliseconds: the time left, less what the way there and back takes and a tenth. 0 if nobody asks (any more): then nothing is asked. */
-  childBudgetMs(nonce: bigint, child: Address): number {
+  /**
+   * What to ask of a child that answers for `size` peers, whole milliseconds: the time left, less what the way there and back takes and at least a tenth. Where time is
+   * short, every level below has an equal share of it. 0 if nobody asks (any more): then nothing is asked.
+   */
+  childBudgetMs(nonce: bigint, child: Address, size: number): number {
     let deadlineMs = -Infinity;
     for (const asker of this.#find(nonce)?.askers ?? []) {
       if (!asker.answered) deadlineMs = Math.max(deadlineMs, asker.deadlineMs);
     }
     const leftMs = deadlineMs - this.#clock.now();
     if (leftMs <= 0) return 0;
-    const wayMs = 1.5 * (this.#options.roundTripMs(child) ?? ROUND_TRIP_MS) + OUTBOX_MS;
-    return Math.max(1, Math.floor(leftMs - Math.max(wayMs, MARGIN_SHARE * leftMs)));
+    const wayMs = 1.5 * this.#options.roundTripMs(child) + OUTBOX_MS;
+    const shareMs = leftMs / (1 + maxLevels(size));
+    return Math.max(1, Math.floor(leftMs - Math.min(shareMs, Math.max(wayMs, MARGIN_SHARE * leftMs))));
   }
 
   /**

@@ -7,7 +7,7 @@ import type { Channel } from "../router/channel.ts";
 import { AckLedger, type Handover } from "./ack_ledger.ts";
 import { BareDuties } from "./bare_duties.ts";
 import { type ControlMessage, decodeControlMessage, type Duty } from "./control_message.ts";
-import { type ControlCounts, ControlOutbox } from "./control_outbox.ts";
+import { type ControlCounts, ControlOutbox, FLUSH_MS } from "./control_outbox.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { FailureDetector, type PeerState } from "./failure_detector.ts";
 import { Igyw } from "./igyw.ts";
@@ -41,8 +41,8 @@ export interface ReliabilityOptions extends LayerOptions {
   key?: NodeKey;
   /** What arrived here. */
   nonces: NonceDeduper;
-  /** Somebody kept silent: hand it to the next in turn. */
-  adjust(handover: Handover): void;
+  /** Somebody kept silent: hand it to the next in turn. Returns whether there is one. */
+  adjust(handover: Handover): boolean;
   /** Who was handed a segment without the payload lacks it: hand it over with it. */
   again(handover: Handover): void;
   /** A peer hands over a segment without the payload. */
@@ -66,9 +66,6 @@ export interface ReliabilityStats extends ControlCounts {
   /** Control messages received. */
   controlReads: number;
 }
-
-/** How long small messages wait for company, milliseconds. */
-const FLUSH_MS = 20;
 
 /**
  * What makes sure that a broadcast arrives: acknowledgements and what follows from silence, the failure detector, repair digests, the ring clean-up,
@@ -164,7 +161,7 @@ export class Reliability {
     }
     this.#keeps = acks || repair || igyw;
     const { network, key } = options;
-    const roundTripMs = (peer: Address) => this.#ledger.roundTripMs(peer);
+    const roundTripMs = (peer: Address) => this.#ledger.roundTripMs(peer, [...connected()].includes(peer));
     this.#receipts = new Receipts({ clock, sink, roundTripMs, isDead, onMisbehaviour, network, key });
     control.handle((bytes, from) => this.#receive(bytes, from));
   }
@@ -220,7 +217,7 @@ export class Reliability {
   asked({ ring, target, message }: Handover, until: Uint8Array): number {
     const child = ring.at(target);
     this.#receipts.handedOver(message.nonce, child, until);
-    return this.#receipts.childBudgetMs(message.nonce, child);
+    return this.#receipts.childBudgetMs(message.nonce, child, ring.segmentSize(target, until));
   }
 
   /** Hands a segment over without the payload. */
@@ -365,8 +362,7 @@ export class Reliability {
       this.#options.onSilence?.(peer);
     }
     if (handover.tries < this.#adjustLimit) {
-      this.#own.adjusted++;
-      this.#options.adjust(handover);
+      if (this.#options.adjust(handover)) this.#own.adjusted++;
     } else {
       // Not before: the next in turn is faster than the digests, and whoever both reach gets the message twice.
       this.#repair?.contest(handover.message.nonce);

@@ -132,14 +132,15 @@ export class Spread {
     if (waiting.length > 0) await Promise.all(waiting);
   }
 
-  /** A target kept silent: what it was handed goes to the next node. */
-  adjust(handover: Handover): void {
+  /** A target kept silent: what it was handed goes to the next node. Returns whether there is one. */
+  adjust(handover: Handover): boolean {
     const { ring, target, until } = handover;
-    if (this.#closed) return;
+    if (this.#closed) return false;
     if (until === undefined) return this.#adjustLevel(handover);
     // A V1 node found out late acknowledges nothing, and the rest of its segment is handed over already.
-    if (this.#isV1(ring.at(target)) || ring.segmentSize(target, until) === 1) return;
+    if (this.#isV1(ring.at(target)) || ring.segmentSize(target, until) === 1) return false;
     this.#handOverTo({ ...handover, target: ring.indexAt(target, 1), tries: handover.tries + 1 }, until);
+    return true;
   }
 
   /** A target that was handed a segment without the payload lacks it. */
@@ -230,17 +231,18 @@ export class Spread {
     const reliability = this.#options.reliability();
     if (reliability?.holds(message) === false) return;
     const handover = { ring, target, until: undefined, level, message, tries, bare: false, confirm: undefined };
-    if (reliability?.stateOf(to) === "dead") return this.#adjustLevel(handover);
+    if (reliability?.stateOf(to) === "dead") return void this.#adjustLevel(handover);
     const seq = this.#isV1(to) ? undefined : reliability?.owed(to, handover);
     this.#sendNow(to, { level, seq, copy: level === 0 }, message);
   }
 
   /** As published: the node after the target, one level down, then the one before the target. */
-  #adjustLevel({ ring, target, level, message, tries }: Handover): void {
-    if (tries > 1 || level === 0) return;
+  #adjustLevel({ ring, target, level, message, tries }: Handover): boolean {
+    if (tries > 1 || level === 0) return false;
     const next = ring.indexAt(target, tries === 0 ? 1 : -2);
-    if (ring.at(next) === this.#options.self) return;
+    if (ring.at(next) === this.#options.self) return false;
     this.#sendLevelIn(ring, next, tries === 0 ? level - 1 : level, message, tries + 1);
+    return true;
   }
 
   #send(to: Address, head: RainTreeHead, message: RecentMessage): Promise<void> {

@@ -126,7 +126,7 @@ export class ReceiptNetwork {
     const { ring, clock } = this;
     const node = this.nodes.get(self)!;
     const to = ring.at(target);
-    const budgetMs = node.childBudgetMs(NONCE, to);
+    const budgetMs = node.childBudgetMs(NONCE, to, ring.segmentSize(target, until));
     const { dead = false, lateMs = 0 } = this.#behaviours.get(to) ?? {};
     if (!dead) clock.after(LATENCY_MS + lateMs, () => this.#serve(to, self, until, budgetMs, signed));
     if (!dead && 2 * LATENCY_MS + lateMs < ACK_TIMEOUT_MS) return;

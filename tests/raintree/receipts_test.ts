@@ -156,7 +156,7 @@ function single(options: Partial<ConstructorParameters<typeof Receipts>[0]> = {}
   const receipts = new Receipts({
     clock,
     sink: { receipt: (to, receipt) => sent.push([to, receipt]) },
-    roundTripMs: () => undefined,
+    roundTripMs: () => 100,
     isDead: () => false,
     onMisbehaviour: (from, error) => blamed.push([from, (error as P2pError).code]),
     network: "test",
@@ -197,16 +197,18 @@ Deno.test("Receipts ignore what is late or repeated, and refuse what nobody coul
 
 Deno.test("Receipts give a child less time than there is, and none when nobody waits", async () => {
   const { clock, receipts } = single({ roundTripMs: (peer) => peer === ring.at(1) ? 400 : 20 });
-  assertEquals(receipts.childBudgetMs(NONCE, ring.at(1)), 0);
+  assertEquals(receipts.childBudgetMs(NONCE, ring.at(1), 1), 0);
   const duty = { parent: ring.at(8), budgetMs: 2000, ring, index: 0, until: ring.bytesAt(3) };
   receipts.begin(NONCE, duty);
   receipts.handedOver(NONCE, ring.at(1), ring.bytesAt(2));
   receipts.served(NONCE);
-  assertEquals([1, 2].map((at) => receipts.childBudgetMs(NONCE, ring.at(at))), [1360, 1800]);
+  assertEquals([1, 2].map((at) => receipts.childBudgetMs(NONCE, ring.at(at), 9)), [1360, 1800]);
+  // Too little for the way there and back at every level: each has as much as the next.
+  assertEquals([3, 27, 2187].map((size) => receipts.childBudgetMs(NONCE, ring.at(1), size)), [1360, 1500, 1750]);
   await clock.advance(1990);
-  assertEquals(receipts.childBudgetMs(NONCE, ring.at(1)), 1);
+  assertEquals([1, 3].map((size) => receipts.childBudgetMs(NONCE, ring.at(1), size)), [1, 5]);
   await clock.advance(10);
-  assertEquals(receipts.childBudgetMs(NONCE, ring.at(1)), 0);
+  assertEquals(receipts.childBudgetMs(NONCE, ring.at(1), 3), 0);
   receipts.close();
 });
 
