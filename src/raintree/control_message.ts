@@ -4,7 +4,7 @@ import { concat } from "../codec/concat.ts";
 import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
 import { type ReadVarint, readVarint, varintLength } from "../codec/varint.ts";
 import { ADDRESS_BYTES } from "../identity/address.ts";
-import { eachPacked, NONCE_BYTES, packNonces, unpackNonce } from "./packed_nonces.ts";
+import { NONCE_BYTES, packNonces } from "./packed_nonces.ts";
 
 /** Peers in ring order from an address (included) to another (excluded); from an address to itself it is all of them. */
 export interface AddressRange {
@@ -50,7 +50,7 @@ export interface Duty {
 export interface ControlMessage {
   /** Messages received and taken responsibility for. */
   acks: readonly AckRun[];
-  /** Broadcasts that the sender has, packed (8 bytes each, big-endian): answered with `wants` or not at all. */
+  /** Broadcasts that the sender has, packed (8 bytes each, big-endian): answered with `wants` or not at all. A view of the message where it was read. */
   offers: Uint8Array;
   /** Broadcasts that the sender has: answered with `wants` or `denials` (Pocket's `IGYW`). */
   asks: readonly bigint[];
@@ -212,7 +212,8 @@ function writeNonces(out: ByteWriter, tag: number, nonces: readonly bigint[]): v
 
 function readNonces(packed: Uint8Array, into: bigint[]): void {
   checkNonces(packed, into.length);
-  eachPacked(packed, (_high, _low, at) => into.push(unpackNonce(packed, at)));
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
+  for (let at = 0; at < packed.length; at += NONCE_BYTES) into.push(view.getBigUint64(at));
 }
 
 /** Whether it is a row of nonces, of which `before` came in other parts. */

@@ -14,7 +14,7 @@ const NONCES_LIMIT = 2 ** 28;
 const FIRST_CAPACITY = 256;
 
 /**
- * Remembers which nonces were seen, in bounded memory and typed arrays: a lookup allocates nothing, and it takes 2.3 MB for 100,000 nonces, where
+ * Remembers which nonces were seen, in bounded memory and typed arrays: a lookup allocates nothing, and it takes 2.7 MB for 100,000 nonces, where
  * a `Set` of bigints takes 5.1. Grows with use up to its limit.
  */
 export class NonceDeduper {

@@ -7,7 +7,7 @@ export type PeerState = "alive" | "suspect" | "dead";
 
 /** Options of a {@link FailureDetector}. Durations in milliseconds. */
 export interface FailureDetectorOptions {
-  /** Time. */
+  /** Time. By a `PatientClock`, a node that is held up itself waits longer for everybody. */
   clock: Clock;
   /** For jitter, and to pick witnesses. */
   random: Random;
@@ -28,8 +28,6 @@ export interface FailureDetectorOptions {
   deadProbeMsMin?: number;
   /** The longest time between two probes of a dead peer. @default {30_000} */
   deadProbeMsMax?: number;
-  /** A timer that fires this late shows that this node was paused or is overloaded. @default {300} */
-  lateMs?: number;
   /** The most that a node doubts itself: waits grow by a factor of up to `1 + healthMax`. @default {4} */
   healthMax?: number;
   /** Time in which a doubt wears off by itself, one step at a time. @default {2000} */
@@ -43,12 +41,10 @@ interface Tracked {
   dead: boolean;
   /** How long it has to give a sign of life, for an observer in good health. */
   patienceMs: number;
-  /** When it turned suspect or, if the suspicion had to start over, when it did; when it was taken for dead. */
+  /** When it turned suspect; when it was taken for dead. */
   sinceMs: number;
   /** When the next probe is due. */
   probeAtMs: number;
-  /** How often the suspicion started over. */
-  restarts: number;
   /** How many messages this node had received, of anybody, when the suspicion began. */
   heardBefore: number;
 }
@@ -64,8 +60,8 @@ const DEAD_PROBE_SHARE = 1 / 4;
  * though probed all the time) → alive again at any sign.
  *
  * A slow observer doubts itself first, after "Lifeguard: Local Health Awareness for More Accurate Failure Detection" (Dadgar,
- * Phillips, Currey). Its {@link health} rises when its timers fire late, in which case every suspicion starts over, and when most of those it
- * talks to turn suspect at once; suspicions then last longer. Where it hears of nobody at all it probes witnesses, and gives everyone the longest
+ * Phillips, Currey). Its clock slows down while this process is held up, and its {@link health} rises when most of those it talks to turn suspect at
+ * once; suspicions then last longer. Where it hears of nobody at all it probes witnesses, and gives everyone the longest
  * time there is: more likely the node itself is cut off. An answered probe, and time, make it trust itself again.
  *
  * Only peers that are not alive are stored, and one timer runs for all of them, and only while there are any.
@@ -78,7 +74,6 @@ export class FailureDetector {
   readonly #probeMs: number;
   readonly #deadProbeMsMin: number;
   readonly #deadProbeMsMax: number;
-  readonly #lateMs: number;
   readonly #healthMax: number;
   readonly #healthDecayMs: number;
   readonly #peersMax: number;
@@ -103,7 +98,6 @@ export class FailureDetector {
       probeMs = 200,
       deadProbeMsMin = 500,
       deadProbeMsMax = 30_000,
-      lateMs = 300,
       healthMax = 4,
       healthDecayMs = 2000,
       peersMax = 4096,
@@ -115,7 +109,6 @@ export class FailureDetector {
     this.#probeMs = probeMs;
     this.#deadProbeMsMin = deadProbeMsMin;
     this.#deadProbeMsMax = deadProbeMsMax;
-    this.#lateMs = lateMs;
     this.#healthMax = healthMax;
     this.#healthDecayMs = healthDecayMs;
     this.#peersMax = peersMax;
@@ -190,7 +183,7 @@ export class FailureDetector {
     const now = this.#clock.now();
     if (this.#tracked.size === 0) this.#heardAtTick = this.#heard;
     const probeAtMs = now + this.#jitter(this.#probeMs);
-    const suspect = { dead: false, patienceMs, sinceMs: now, probeAtMs, restarts: 0, heardBefore: this.#heard };
+    const suspect = { dead: false, patienceMs, sinceMs: now, probeAtMs, heardBefore: this.#heard };
     this.#tracked.set(peer, suspect);
     this.#doubtMajority(now);
     this.#arm(Math.min(probeAtMs, this.#expiresAtMs(suspect)));
@@ -205,19 +198,6 @@ export class FailureDetector {
       if (dead) return this.#tracked.delete(peer);
     }
     return false;
-  }
-
-  #startOver(): void {
-    this.#setHealth(this.health + 1);
-    const now = this.#clock.now();
-    for (const tracked of this.#tracked.values()) {
-      // Bounded: a node that is late all the time would never take anybody for dead.
-      if (tracked.dead || tracked.restarts >= this.#healthMax) continue;
-      tracked.restarts++;
-      tracked.sinceMs = now;
-      tracked.probeAtMs = now;
-      tracked.heardBefore = this.#heard;
-    }
   }
 
   /** If more of those it talks to are suspect than not, the fault is rather this node's. */
@@ -235,11 +215,9 @@ export class FailureDetector {
 
   #tick(): void {
     const now = this.#clock.now();
-    const lateMs = now - this.#timerAtMs;
     this.#cancel = undefined;
     this.#timerAtMs = Infinity;
     this.#recover();
-    if (lateMs >= this.#lateMs) this.#startOver();
     let suspects = 0;
     for (const [peer, tracked] of this.#tracked) {
       if (!tracked.dead && now >= this.#expiresAtMs(tracked)) this.#bury(peer, tracked, now);
@@ -293,7 +271,6 @@ export class FailureDetector {
     if (this.#closed || atMs >= this.#timerAtMs) return;
     this.#stop();
     const now = this.#clock.now();
-    // What turned due meanwhile, as a suspicion may when the first message comes in, is no lateness.
     this.#timerAtMs = Math.max(now, atMs);
     this.#cancel = this.#clock.after(this.#timerAtMs - now, () => this.#tick());
   }

@@ -1,12 +1,6 @@
 /** Bytes of a nonce where many stand in a row: 8 each, big-endian, as on the wire. Thousands a second are told and looked up so, without a bigint for each. */
 export const NONCE_BYTES = 8;
 
-/** Calls `see` with each nonce of a packed row: its upper and its lower 32 bits, and where it stands. */
-export function eachPacked(nonces: Uint8Array, see: (high: number, low: number, at: number) => void): void {
-  const view = new DataView(nonces.buffer, nonces.byteOffset, nonces.length);
-  for (let at = 0; at < nonces.length; at += NONCE_BYTES) see(view.getUint32(at), view.getUint32(at + 4), at);
-}
-
 /** Nonces in a row, packed. */
 export function packNonces(nonces: readonly bigint[]): Uint8Array {
   const packed = new Uint8Array(NONCE_BYTES * nonces.length);

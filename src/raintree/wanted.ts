@@ -155,7 +155,6 @@ export class Wanted {
       this.#graceMs = Math.min(GRACE_GROWTH * graceMs, Math.max(graceMs, neededMs, 0.95 * this.#graceMs));
     } else {
       if (lack.asked.length === 1 && lack.silences === 0) this.#measure(this.#nowMs - lack.askedMs);
-      for (const peer of lack.asked) if (from === undefined || from === peer) this.#sent(peer);
       if (from !== undefined) this.late(from);
     }
     this.#remove(lack);

@@ -1,6 +1,7 @@
+import { eachPacked } from "./each_packed.ts";
 import type { Address } from "../../src/identity/address.ts";
 import type { ControlSink } from "../../src/raintree/control_outbox.ts";
-import { eachPacked, unpackNonce } from "../../src/raintree/packed_nonces.ts";
+import { unpackNonce } from "../../src/raintree/packed_nonces.ts";
 
 /** Something that was said. */
 export interface Said {

@@ -1,9 +1,9 @@
+import { eachPacked } from "./each_packed.ts";
 import { below, type Random, seededRandom } from "../../src/base/random.ts";
 import type { Address } from "../../src/identity/address.ts";
 import { decodeControlMessage } from "../../src/raintree/control_message.ts";
 import { ControlOutbox } from "../../src/raintree/control_outbox.ts";
 import { randomNonce } from "../../src/raintree/envelope.ts";
-import { eachPacked } from "../../src/raintree/packed_nonces.ts";
 import { Igyw, type IgywOptions } from "../../src/raintree/igyw.ts";
 import { RecentMessages } from "../../src/raintree/recent_messages.ts";
 import { Repair, type RepairOptions } from "../../src/raintree/repair.ts";
