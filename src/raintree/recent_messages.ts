@@ -19,7 +19,10 @@ export interface RecentMessage {
 export interface RecentMessagesOptions {
   /** Time. */
   clock: Clock;
-  /** How much is kept, bytes; each message counts for 64 more than it has. The memory behind it is up to a quarter larger. @default {4194304} */
+  /**
+   * How much is kept, bytes; each message counts for 64 more than it has. What came within the last two seconds is kept beyond it, up to four times as much: otherwise one
+   * large message takes away what others are still to be given. The memory behind it is up to a quarter larger. @default {4194304}
+   */
   bytesMax?: number;
   /** How long it is kept, milliseconds. @default {60000} */
   ageMsMax?: number;
@@ -27,6 +30,9 @@ export interface RecentMessagesOptions {
   nonces?: NonceDeduper;
 }
 
+/** What is this young, milliseconds, goes only where there is {@link YOUNG_SHARES} times too much: it has to be offered, and asked for, and handed to the next in turn. */
+const YOUNG_MS = 2000;
+const YOUNG_SHARES = 4;
 /** What keeping an empty message takes. */
 const ENTRY_BYTES = 64;
 const FIRST_PLACES = 256;
@@ -209,9 +215,12 @@ export class RecentMessages {
 
   #makeRoom(bytes: number, nowMs: number): void {
     const tooOld = nowMs - this.#ageMsMax;
+    const young = nowMs - YOUNG_MS;
     while (this.#oldest < this.#next) {
       const place = this.#oldest & this.#mask;
-      if (this.#bytes + bytes <= this.#bytesMax && this.#times[place] >= tooOld) break;
+      const atMs = this.#times[place];
+      const bytesMax = atMs > young ? YOUNG_SHARES * this.#bytesMax : this.#bytesMax;
+      if (this.#bytes + bytes <= bytesMax && atMs >= tooOld) break;
       const chunk = this.#chunks[place]!;
       this.#chunks[place] = undefined;
       this.#bytes -= this.#lengths[place] + ENTRY_BYTES;

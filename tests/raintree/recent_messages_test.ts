@@ -35,7 +35,8 @@ Deno.test("RecentMessages.add() finds the message that is kept already", () => {
 Deno.test("RecentMessages holds what the last bytesMax bytes hold, messages of any size", () => {
   const random = seededRandom(seed);
   const bytesMax = 300_000;
-  const recent = new RecentMessages({ clock: new VirtualClock(), bytesMax });
+  // What is young is kept beyond the limit; here all is.
+  const recent = new RecentMessages({ clock: new VirtualClock(), bytesMax: bytesMax / 4 });
   const held: { nonce: bigint; data: Uint8Array }[] = [];
   let bytes = 0;
   for (let i = 0; i < 20_000; i++) {
@@ -71,7 +72,7 @@ Deno.test("RecentMessages does not find what is too old, and lets it go when the
 });
 
 Deno.test("RecentMessages keeps one message larger than its limit until the next", () => {
-  const recent = new RecentMessages({ clock: new VirtualClock(), bytesMax: 1000 });
+  const recent = new RecentMessages({ clock: new VirtualClock(), bytesMax: 250 });
   recent.add(1n, new Uint8Array(10));
   recent.add(2n, new Uint8Array(5000));
   assertEquals([recent.get(1n), recent.get(2n)?.data.length], [undefined, 5000]);
@@ -79,10 +80,23 @@ Deno.test("RecentMessages keeps one message larger than its limit until the next
   assertEquals([recent.get(2n), recent.size], [undefined, 1]);
 });
 
+Deno.test("RecentMessages keeps what is younger than two seconds until there is four times too much", async () => {
+  const clock = new VirtualClock(10_000);
+  const recent = new RecentMessages({ clock, bytesMax: 1000 });
+  recent.add(1n, new Uint8Array(10));
+  for (let nonce = 2n; nonce <= 4n; nonce++) recent.add(nonce, new Uint8Array(1000));
+  assertEquals([recent.size, recent.bytes], [4, 3266]);
+  recent.add(5n, new Uint8Array(900));
+  assertEquals([recent.get(1n), recent.get(2n), recent.size], [undefined, undefined, 3]);
+  await clock.advance(2000);
+  recent.add(6n, new Uint8Array(10));
+  assertEquals([recent.size, recent.bytes], [1, 74]);
+});
+
 Deno.test("RecentMessages.noncesUpTo() tells a run that goes round the end of its places", () => {
   const clock = new VirtualClock();
   // 256 places, of which an evicted message leaves one: a run of 200 from number 200 on goes round.
-  const recent = new RecentMessages({ clock, bytesMax: 200 * (64 + 10) });
+  const recent = new RecentMessages({ clock, bytesMax: 50 * (64 + 10) });
   for (let nonce = 1n; nonce <= 400n; nonce++) recent.add(nonce, new Uint8Array(10));
   assertEquals([recent.oldest, recent.next], [200, 400]);
   const packed = (from: number) => packNonces(Array.from({ length: 400 - from }, (_, i) => BigInt(from + i + 1)));
