@@ -20,6 +20,8 @@ export interface PocketEnvelope {
 
 const CONTENT = 0x0a;
 const UINT64_LIMIT = 1n << 64n;
+/** Reading one takes as long as a hundred bytes of value. */
+const PARTS_MAX = 16;
 const encoder = new TextEncoder();
 
 /** A nonce for a new envelope: 64 random bits, never 0. */
@@ -55,12 +57,14 @@ export function encodeEnvelope(envelope: PocketEnvelope): Uint8Array {
 /**
  * Reads an envelope; `value` is a view of `bytes`. Unknown fields are dropped. `typeUrls` saves decoding the URL that the last one had.
  *
- * @throws {ProtocolError} `envelope_no_content` (no type URL), `envelope_zero_nonce`, or an error of `ProtoReader`.
+ * @throws {ProtocolError} `envelope_no_content` (no type URL), `envelope_zero_nonce`, `envelope_parts` (more than 16 parts of content, of which two suffice), or an
+ * error of `ProtoReader`.
  */
 export function decodeEnvelope(bytes: Uint8Array, typeUrls?: TextMemo): PocketEnvelope {
   let typeUrl = "";
   let value = bytes.subarray(bytes.length);
   let nonce = 0n;
+  let parts = 0;
   const reader = new ProtoReader(bytes);
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 2) {
@@ -69,6 +73,9 @@ export function decodeEnvelope(bytes: Uint8Array, typeUrls?: TextMemo): PocketEn
       // Content that comes twice is merged field by field, as protobuf asks for embedded messages.
       const content = new ProtoReader(reader.bytes());
       for (let part = content.next(); part !== 0; part = content.next()) {
+        if (++parts > PARTS_MAX) {
+          throw new ProtocolError("envelope_parts", `Envelope has more than ${PARTS_MAX} parts of content`);
+        }
         if (part === 1) typeUrl = content.string(typeUrls);
         else if (part === 2) value = content.bytes();
       }

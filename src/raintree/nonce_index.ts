@@ -125,9 +125,14 @@ export class NonceIndex {
   }
 
   #slotOf(low: number, high: number): number {
-    let hash = Math.imul(low ^ this.#seedLow, 0x9e3779b1);
-    hash = Math.imul(hash ^ (hash >>> 15) ^ high, 0x85ebca6b) + this.#seedHigh;
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    return (hash ^ (hash >>> 16)) & (this.#slots.length - 1);
+    // Either half is keyed and mixed before the other comes to it: what differs in one can then not be made up for in the other.
+    return mix(mix(low ^ this.#seedLow) ^ (high + this.#seedHigh)) & (this.#slots.length - 1);
   }
+}
+
+/** The finalizer of MurmurHash3, by which every bit of the input changes half of those of the output. */
+function mix(bits: number): number {
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return bits ^ (bits >>> 16);
 }

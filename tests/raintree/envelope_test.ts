@@ -98,6 +98,17 @@ Deno.test("randomNonce() draws again when it drew 0", () => {
   assertEquals(draws, 3);
 });
 
+Deno.test("decodeEnvelope() merges content that comes in parts, and refuses to do so for ever", () => {
+  const part = (typeUrl: string) => new ProtoWriter().string(1, typeUrl).finish();
+  const write = (parts: number) => {
+    const out = new ProtoWriter().uint64(2, 7n);
+    for (let i = 0; i < parts; i++) out.message(1, part(i % 2 === 0 ? "a" : "b"));
+    return out.finish();
+  };
+  assertEquals(decodeEnvelope(write(16)).typeUrl, "b");
+  assertEquals(assertThrows(() => decodeEnvelope(write(17)), ProtocolError).code, "envelope_parts");
+});
+
 Deno.test("decodeEnvelope() returns or throws a ProtocolError whatever the bytes", () => {
   const random = seededRandom(seed);
   const whole = encodeEnvelope({ typeUrl: "type/x", value: new Uint8Array(30), nonce: 0xfedc_ba98_7654_3210n });
