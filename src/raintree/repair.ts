@@ -150,8 +150,8 @@ export class Repair {
   }
 
   /** A peer sent a copy of what is here already: it may have been asked for it. */
-  late(from: Address): void {
-    this.#wanted.late(from);
+  late(from: Address, nonce: bigint): void {
+    this.#wanted.late(from, nonce);
   }
 
   /** There is reason to think that others lack this broadcast. */
@@ -334,8 +334,7 @@ export class Repair {
   }
 
   #offer(peer: Address, message: RecentMessage): void {
-    this.#served.offered(peer, message.sequence);
-    this.#sink.offer(peer, message.nonce);
+    if (!this.#served.offered(peer, message.sequence)) this.#sink.offer(peer, message.nonce);
   }
 
   /** On both sides, the nearest that is not known to be dead and stands behind `skip` others that are not. */

@@ -10,6 +10,8 @@ export interface ServedOptions {
 }
 
 const RUNS_MAX = 64;
+/** How often one peer may have one broadcast. The second is for one that was lost on its way; of the third on, everybody would pay for who always wants more. */
+const TAKES_MAX = 2;
 
 /** What one peer was offered. */
 class Account {
@@ -17,8 +19,8 @@ class Account {
   readonly runs: number[] = [];
   /** Numbers offered one by one and not wanted since. */
   readonly open = new Set<number>();
-  /** Numbers wanted; not to be had again unless offered again one by one. */
-  readonly taken = new Set<number>();
+  /** Numbers wanted, and how often; not to be had again unless offered again one by one. */
+  readonly taken = new Map<number, number>();
 }
 
 /**
@@ -61,12 +63,14 @@ export class Served {
     if (runs.length > 2 * RUNS_MAX) runs.splice(0, 2);
   }
 
-  /** Offered one, perhaps again: it may be taken once more. */
-  offered(peer: Address, sequence: number): void {
-    const { open } = this.#account(peer);
+  /** To be offered one, perhaps again: it may be taken once more. Returns whether it had it often enough: then it is not to be offered. */
+  offered(peer: Address, sequence: number): boolean {
+    const { open, taken } = this.#account(peer);
+    if ((taken.get(sequence) ?? 0) >= TAKES_MAX) return true;
     open.delete(sequence);
     open.add(sequence);
     this.#bound(open);
+    return false;
   }
 
   /** Whether the peer may have this one now; from now on it had it. */
@@ -80,7 +84,7 @@ export class Served {
       while (at < runs.length && (runs[at] > sequence || runs[at + 1] <= sequence)) at += 2;
       if (at === runs.length) return false;
     }
-    taken.add(sequence);
+    taken.set(sequence, (taken.get(sequence) ?? 0) + 1);
     this.#bound(taken);
     return true;
   }
@@ -95,10 +99,10 @@ export class Served {
     for (const [peer, { runs, open, taken }] of this.#accounts) {
       while (runs.length > 0 && runs[1] <= oldest) runs.splice(0, 2);
       // In order of time and so nearly of number; a stray one goes a little later.
-      for (const set of [open, taken]) {
-        for (const sequence of set) {
+      for (const numbers of [open, taken]) {
+        for (const sequence of numbers.keys()) {
           if (sequence >= oldest) break;
-          set.delete(sequence);
+          numbers.delete(sequence);
         }
       }
       if (runs.length + open.size + taken.size === 0) this.#accounts.delete(peer);
@@ -117,7 +121,7 @@ export class Served {
     return account;
   }
 
-  #bound(set: Set<number>): void {
-    if (set.size > this.#entriesMax) dropOldest(set);
+  #bound(numbers: Set<number> | Map<number, number>): void {
+    if (numbers.size > this.#entriesMax) dropOldest(numbers);
   }
 }

@@ -27,7 +27,7 @@ export interface WantedOptions {
 const ENTRIES_MAX = 8192;
 /** Of the room left in the table, the part that those brought up by one peer may fill; halved with each strike. So there is always room for another peer. */
 const SHARE = 0.5;
-/** Who else is remembered for a broadcast; more are ignored. */
+/** Who else is remembered for a broadcast; of more, those that kept silent the least. */
 const OFFERERS_MAX = 8;
 /** Who is asked at once for one broadcast, after silences. */
 const WIDTH_MAX = 4;
@@ -74,6 +74,8 @@ class Offerer {
   /** Not asked before this. */
   pausedUntilMs = -Infinity;
   progressMs = -Infinity;
+  /** What it was asked for in vain, the latest. */
+  readonly overdue = new Set<bigint>();
 }
 
 /**
@@ -139,7 +141,7 @@ export class Wanted {
       offerer.listed++;
     }
     const { asked, offerers } = lack;
-    if (offerers.length < OFFERERS_MAX && !asked.includes(from) && !offerers.includes(from)) offerers.push(from);
+    if (!asked.includes(from) && !offerers.includes(from)) this.#enlist(offerers, from);
     if (urgent) lack.dueMs = this.#nowMs;
     if (lack.dueMs <= this.#nowMs) this.#ask(lack);
   }
@@ -155,15 +157,16 @@ export class Wanted {
       this.#graceMs = Math.min(GRACE_GROWTH * graceMs, Math.max(graceMs, neededMs, 0.95 * this.#graceMs));
     } else {
       if (lack.asked.length === 1 && lack.silences === 0) this.#measure(this.#nowMs - lack.askedMs);
-      if (from !== undefined) this.late(from);
+      if (from !== undefined && lack.asked.includes(from)) this.#sent(from);
+      else if (from !== undefined) this.late(from, nonce);
     }
     this.#remove(lack);
     return lack.everAsked;
   }
 
-  /** A peer sent what it had been asked for, too late: it is slow, or too much is on its way, but it does not only talk. */
-  late(from: Address): void {
-    if (this.#offerers.has(from)) this.#sent(from);
+  /** A peer sent a copy of what is here. If it had been asked for it, it is slow, or too much is on its way, but it does not only talk. */
+  late(from: Address, nonce: bigint): void {
+    if (this.#offerers.get(from)?.overdue.delete(nonce ^ this.#mask)) this.#sent(from);
   }
 
   /** Lacks nothing any more and asks nobody. Idempotent. */
@@ -172,6 +175,20 @@ export class Wanted {
     this.#cancel?.();
     this.#lacks.clear();
     this.#offerers.clear();
+  }
+
+  /** Where there is no room, in place of whoever kept silent the most, if more often than it: who only talks keeps nobody out. */
+  #enlist(offerers: Address[], peer: Address): void {
+    if (offerers.length < OFFERERS_MAX) return void offerers.push(peer);
+    let worst = 0;
+    for (let i = 1; i < offerers.length; i++) {
+      if (this.#strikes(offerers[i]) > this.#strikes(offerers[worst])) worst = i;
+    }
+    if (this.#strikes(peer) < this.#strikes(offerers[worst])) offerers[worst] = peer;
+  }
+
+  #strikes(peer: Address): number {
+    return this.#offerers.get(peer)?.strikes ?? 0;
   }
 
   /** Asks as many at once as is due: one, two after a silence, then four. */
@@ -225,7 +242,10 @@ export class Wanted {
       if (lack.asked.length > 0) {
         if (lack.asked.some((peer) => this.#inTime(peer, lack.askedMs, waitMs))) continue;
         for (const peer of lack.asked) {
-          this.#offerer(peer).inFlight--;
+          const offerer = this.#offerer(peer);
+          offerer.inFlight--;
+          offerer.overdue.add(lack.nonce ^ this.#mask);
+          if (offerer.overdue.size > IN_FLIGHT_MAX) dropOldest(offerer.overdue);
           if (!this.#options.isDead(peer)) late.add(peer);
         }
         lack.asked = [];

@@ -59,3 +59,10 @@ Deno.test("Served remembers a bounded number of peers, runs and broadcasts, and 
   served.forgetBelow(100_000);
   assertEquals([served.peers, served.entries], [0, 0]);
 });
+
+Deno.test("Served has a peer take one broadcast twice at the most, however often it is offered", () => {
+  const served = new Served();
+  const granted = [1, 2, 3, 4].map(() => [served.offered("a", 9), served.take("a", 9)]);
+  assertEquals(granted, [[false, true], [false, true], [true, false], [true, false]]);
+  assertEquals(served.offered("b", 9), false);
+});

@@ -155,3 +155,33 @@ Deno.test("Wanted.close() leaves no timer", () => {
   wanted.heard("a", 2n, true);
   assertEquals([asked().length, clock.pending, wanted.size], [1, 0, 0]);
 });
+
+Deno.test("Wanted lets nobody be kept out by those who offer again and again and send nothing", async () => {
+  const { clock, wanted, asked } = rig();
+  const liars = [..."abcdefghijkl"];
+  let askedHonest = false;
+  for (let ms = 0; ms < 5000 && !askedHonest; ms += 10) {
+    for (const liar of liars) wanted.heard(liar, 7n);
+    if (ms % 400 === 0) wanted.heard("honest", 7n);
+    await clock.advance(10);
+    askedHonest = asked().includes("honest");
+  }
+  assertEquals(askedHonest, true);
+  wanted.close();
+});
+
+Deno.test("Wanted.late() forgives who sends what it was asked for, and nobody for anything else", async () => {
+  const { clock, wanted, complaints } = rig();
+  const strikes = async (late: bigint) => {
+    complaints.length = 0;
+    for (let nonce = 100n; nonce < 120n; nonce++) {
+      wanted.heard("a", nonce);
+      await clock.advance(1500);
+      wanted.late("a", late === 0n ? nonce : late);
+    }
+    return complaints.length;
+  };
+  assertEquals(await strikes(0n), 0);
+  assertEquals((await strikes(5n)) > 0, true);
+  wanted.close();
+});
