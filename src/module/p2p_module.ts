@@ -261,7 +261,7 @@ export class P2PModule implements AsyncDisposable {
    * @throws {P2pError} (as a rejection) `module_not_started`, `raintree_not_staked`, `raintree_too_large`
    * @throws {RangeError} (as a rejection) without a type URL
    */
-  broadcast(content: Content, options?: MessageOptions & { receipt?: undefined }): Promise<void>;
+  broadcast(content: Content, options?: MessageOptions & { receipt?: false }): Promise<void>;
 
   /**
    * The same, and resolves to who confirmed: when everybody has, or is known to be dead, and at the deadline at the latest. Exact mode only. What a confirmation is
@@ -269,13 +269,20 @@ export class P2PModule implements AsyncDisposable {
    *
    * @throws {P2pError} (as a rejection) also `receipt_needs_exact`, `receipt_ring_too_large` (more than 4,096 signatures)
    * @throws {RangeError} (as a rejection) also for a deadline that is no positive number
+   * @throws {TypeError} (as a rejection) for a receipt that is neither a truth value nor `"signed"`
    */
   broadcast(content: Content, options: ReceiptRequest): Promise<ReceiptOutcome>;
 
   /** See above. */
-  async broadcast(content: Content, options: Partial<ReceiptRequest> = {}): Promise<void | ReceiptOutcome> {
+  async broadcast(
+    content: Content,
+    options: MessageOptions & { receipt?: boolean | "signed"; deadlineMs?: number } = {},
+  ): Promise<void | ReceiptOutcome> {
     const { nonce, receipt, deadlineMs = RECEIPT_MS } = options;
-    if (receipt === undefined) return await this.#running.broadcast(content, nonce);
+    if (receipt === undefined || receipt === false) return await this.#running.broadcast(content, nonce);
+    if (receipt !== true && receipt !== "signed") {
+      throw new TypeError(`Cannot ask for a receipt of kind ${JSON.stringify(receipt)}: wanted true or "signed"`);
+    }
     if (!(deadlineMs > 0) || deadlineMs > RECEIPT_MS_MAX) {
       throw new RangeError(
         `Cannot wait ${deadlineMs} ms for a receipt: wanted more than 0 and at most ${RECEIPT_MS_MAX}`,

@@ -169,7 +169,7 @@ export class AckLedger {
     account.roundTripMs = 0;
     account.heardMs = -Infinity;
     account.progressMs = account.connectedMs = this.#nowMs;
-    account.measure(ms);
+    account.measure(Math.min(ms, this.#options.ceilingMs));
     // From here alone: of acknowledgements, one peer can send any number.
     this.#roundTripMs += (account.roundTripMs - this.#roundTripMs) / 8;
   }

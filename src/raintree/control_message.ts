@@ -74,8 +74,11 @@ export const RECEIPT_SIGNATURE_BYTES = 96;
 /** Entries of one list of a {@link ControlMessage} or a {@link Receipt}: more are refused. */
 export const CONTROL_ENTRIES_MAX = 8192;
 
-/** Messages that the runs of one {@link ControlMessage} acknowledge: more were never sent, and looking for them would take long. */
-const ACKED_MAX = 2 ** 20;
+/** Messages that the runs of one {@link ControlMessage} acknowledge: looking for more would take long. */
+export const CONTROL_ACKED_MAX = 2 ** 15;
+
+/** Fields of one {@link ControlMessage}: as many receipts and duties as there may be, and room for lists in parts. */
+const FIELDS_MAX = 3 * CONTROL_ENTRIES_MAX;
 
 const RANGE_BYTES = 2 * ADDRESS_BYTES;
 const UINT32_MAX = 0xffffffff;
@@ -125,7 +128,7 @@ export function encodeControlMessage(message: ControlMessage): Uint8Array {
  * Reads a message; nothing in it but `offers` is a view of `bytes`. Unknown fields are ignored; lists that come in parts are joined.
  *
  * @throws {ProtocolError} `control_malformed` (a list that does not divide into entries, a nonce 0, an acknowledgement of nothing or beyond a
- * uint32, of over 2^20 messages in all), `control_too_many` (over 8,192 entries of a kind), or an error of `ProtoReader` or `readVarint`.
+ * uint32, of over 2^15 messages in all), `control_too_many` (over 8,192 entries of a kind, over 24,576 fields), or an error of `ProtoReader` or `readVarint`.
  */
 export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   const acks: AckRun[] = [];
@@ -139,7 +142,11 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   let probe = false;
   let alive = false;
   const reader = new ProtoReader(bytes);
+  let fields = 0;
   for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (++fields > FIELDS_MAX) {
+      throw new ProtocolError("control_too_many", `Control message has over ${FIELDS_MAX} fields`);
+    }
     if (field === 1) readAcks(reader.bytes(), acks);
     else if (field === 2) offered = readOffers(reader.bytes(), offers, offered);
     else if (field === 3) readNonces(reader.bytes(), asks);
@@ -152,7 +159,9 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   }
   let acked = 0;
   for (const { count } of acks) acked += count;
-  if (acked > ACKED_MAX) throw malformed(`acknowledgements of ${acked} messages, the most is ${ACKED_MAX}`);
+  if (acked > CONTROL_ACKED_MAX) {
+    throw malformed(`acknowledgements of ${acked} messages, the most is ${CONTROL_ACKED_MAX}`);
+  }
   return {
     acks,
     offers: offers.length === 1 ? offers[0] : concat(offers),

@@ -1,6 +1,13 @@
 import type { Cancel, Clock } from "../base/clock.ts";
 import type { Address } from "../identity/address.ts";
-import { type AckRun, CONTROL_ENTRIES_MAX, type Duty, encodeControlMessage, type Receipt } from "./control_message.ts";
+import {
+  type AckRun,
+  CONTROL_ACKED_MAX,
+  CONTROL_ENTRIES_MAX,
+  type Duty,
+  encodeControlMessage,
+  type Receipt,
+} from "./control_message.ts";
 import { NONCE_BYTES } from "./packed_nonces.ts";
 
 /** What a layer may tell other nodes. Nothing of it waits for an answer, and everything may be lost. */
@@ -74,6 +81,8 @@ const OFFERED_MAX = NONCE_BYTES * CONTROL_ENTRIES_MAX;
 
 class Draft {
   acks: AckRun[] = [];
+  /** How many those acknowledge. */
+  acked = 0;
   offers: Uint8Array = NOTHING;
   /** How much of `offers` is filled. */
   offered = 0;
@@ -148,11 +157,13 @@ export class ControlOutbox implements ControlSink {
 
   /** Acknowledges message `seq` of a peer. On the hot path: in a row, they lengthen one run. */
   ack(to: Address, seq: number): void {
-    const { acks } = this.#lazyDraft(to);
+    const draft = this.#lazyDraft(to);
+    const { acks } = draft;
     this.counts.acks++;
     const last = acks.length === 0 ? undefined : acks[acks.length - 1];
     if (last !== undefined && ((last.first + last.count) >>> 0) === seq) last.count++;
-    else this.#push(to, acks, { first: seq, count: 1 });
+    else acks.push({ first: seq, count: 1 });
+    if (++draft.acked === CONTROL_ACKED_MAX || acks.length === CONTROL_ENTRIES_MAX) this.#flush(to);
   }
 
   /** See {@link ControlSink}. */

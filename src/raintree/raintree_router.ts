@@ -64,7 +64,9 @@ export class RainTreeRouter {
   readonly #mode: TreeMode;
   readonly #dataBytesMax: number;
   readonly #nonces: NonceDeduper;
-  readonly #copies: CopyCounter;
+  readonly #maxNonces: number;
+  /** Made with the first message that has a level: in exact mode none has. */
+  #copies: CopyCounter | undefined;
   readonly #repeats: Repeats;
   readonly #strangers: TokenBucket | undefined;
   readonly #spread: Spread;
@@ -90,7 +92,7 @@ export class RainTreeRouter {
     this.#mode = mode;
     this.#dataBytesMax = dataBytesMax;
     this.#nonces = options.nonces;
-    this.#copies = new CopyCounter(maxNonces);
+    this.#maxNonces = maxNonces;
     this.#repeats = new Repeats(options.onMisbehaviour);
     this.setRing(options.ring);
     const { layers, self, channel, onUnsent, trace } = options;
@@ -228,7 +230,7 @@ export class RainTreeRouter {
       if (this.reliability !== undefined) this.#got(envelope.nonce, head, from);
     } else {
       this.#counts.redundant++;
-      if (head.copy) this.reliability?.late(from);
+      if (head.copy) this.reliability?.late(from, envelope.nonce);
       this.#repeats.add(from, envelope.nonce);
     }
   }
@@ -308,7 +310,7 @@ export class RainTreeRouter {
       // Where repair was faster than the tree, it was so for those behind, too. And who is told little says little: otherwise a few bytes would
       // make this node send the payload to everybody.
       const bare = isDuty || this.#nonces.has(nonce, REPAIRED);
-      this.#spread.segment(ring, this.#index, until, served, this.#keep(nonce, head.data), { confirm, bare });
+      this.#spread.segment(ring, this.#index, until, served, this.#given(nonce, head.data), { confirm, bare });
     }
     if (confirm !== undefined) this.reliability!.receipts.served(nonce);
   }
@@ -361,12 +363,13 @@ export class RainTreeRouter {
         `Message has level ${level}, a ring of ${this.#ring.size} has ${this.#levels}`,
       );
     }
+    this.#copies ??= new CopyCounter(this.#maxNonces, this.#random);
     if (this.#copies.count(nonce) > this.#levels + 1) {
       this.#counts.suppressed++;
       return;
     }
     if (level === 1) return;
-    this.#spread.levels(this.#ring, this.#index, level - 1, this.#keep(nonce, data));
+    this.#spread.levels(this.#ring, this.#index, level - 1, this.#given(nonce, data));
   }
 
   /** A broadcast is new here. A private message is not passed on by anybody, so nothing is kept of it. */
@@ -376,6 +379,15 @@ export class RainTreeRouter {
     const asked = this.reliability!.got(this.#keep(nonce, data), byTree ? "tree" : "repair", from);
     // A copy that was not asked for says nothing of those behind: whoever sends it first must not take the payload out of the tree.
     if (asked && !byTree) this.#nonces.seen(nonce, REPAIRED);
+  }
+
+  /** What is passed on: what was received, if that differs in size from what is kept. Otherwise a few bytes would make this node send a whole payload. */
+  #given(nonce: bigint, data: Uint8Array): RecentMessage {
+    const known = this.#nonces.has(nonce);
+    const kept = this.#keep(nonce, data);
+    if (!known || kept.data.length === data.length) return kept;
+    const { atMs, sequence } = kept;
+    return { nonce, atMs, sequence, data: new Uint8Array(data) };
   }
 
   #keep(nonce: bigint, data: Uint8Array): RecentMessage {

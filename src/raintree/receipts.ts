@@ -241,8 +241,11 @@ export class Receipts {
     return this.#own.get(nonce) ?? this.#duties.get(nonce);
   }
 
-  /** The oldest of whoever asks for the most: nobody gets rid of what others wait for by asking for much. */
+  /** One that is answered; else the oldest of whoever asks for the most: nobody gets rid of what others wait for by asking for much. */
   #pushOut(all: Map<bigint, OpenReceipt>): void {
+    for (const { nonce, askers } of all.values()) {
+      if (askers.every(({ answered }) => answered)) return void all.delete(nonce);
+    }
     const counts = new Map<Address | undefined, number>();
     let most = 0;
     for (const { askers: [first] } of all.values()) {

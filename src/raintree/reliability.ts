@@ -198,8 +198,8 @@ export class Reliability {
   }
 
   /** A peer sent a copy of a broadcast that is here already. */
-  late(from: Address): void {
-    this.#repair?.late(from);
+  late(from: Address, nonce: bigint): void {
+    this.#repair?.late(from, nonce);
   }
 
   /** A hand-over is about to be sent: the number under which the peer is to acknowledge it, if it has to. On the hot path. */

@@ -225,3 +225,15 @@ Deno.test("AckLedger.close() leaves no timer, and what is handed over after it i
   await bench.clock.advance(10_000);
   assertEquals([bench.silences.length, bench.clock.pending, bench.ledger.size], [0, 0, 0]);
 });
+
+Deno.test("AckLedger takes an acknowledgement of what it never sent for no sign of life", async () => {
+  const bench = new AckBench();
+  const { clock, ledger } = bench;
+  ledger.measured(anna, 20);
+  bench.send(anna, 3);
+  for (let ms = 0; ms < 1000; ms += 50) {
+    ledger.acked(anna, 1_000_000, 1);
+    await clock.advance(50);
+  }
+  assertEquals(bench.ids(), [0, 1, 2]);
+});

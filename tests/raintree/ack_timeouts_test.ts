@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { BUSY_MS, LAZY_MS } from "../../src/raintree/control_outbox.ts";
-import { AckBench, anna, carl, handover, others } from "./ack_bench.ts";
+import { AckBench, anna, bert, carl, handover, others } from "./ack_bench.ts";
 
 Deno.test("AckLedger takes a peer that goes on acknowledging for slow and not for silent, up to four ceilings", async () => {
   const bench = new AckBench();
@@ -193,4 +193,13 @@ Deno.test("AckLedger finds nobody silent because this process was held up", asyn
   assertEquals(bench.ids(), [0]);
   await clock.advance(1000);
   assertEquals(bench.ids(), [0, 1]);
+});
+
+Deno.test("AckLedger.measured() takes no round trip for longer than the ceiling: an answer may come a minute late", () => {
+  const { ledger } = new AckBench({ ceilingMs: 2000 });
+  const before = ledger.roundTripMs(bert, true);
+  ledger.measured(anna, 60_000);
+  assertEquals(ledger.roundTripMs(anna, true), 2000);
+  assertEquals(ledger.roundTripMs(bert, true), before + (2000 - before) / 8);
+  ledger.close();
 });

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { Address } from "../../src/identity/address.ts";
 import {
+  CONTROL_ACKED_MAX,
   CONTROL_ENTRIES_MAX,
   type ControlMessage,
   decodeControlMessage,
@@ -109,6 +110,16 @@ Deno.test("ControlOutbox asks who is there, and answers, at once and with all th
     { atMs: 500, to: bert, message: { ...SILENT, alive: true } },
   ]);
   assertEquals([outbox.counts.probes, outbox.counts.messages, clock.pending], [1, 3, 0]);
+});
+
+Deno.test("ControlOutbox.ack() says no more in one message than may be read from one", () => {
+  const { outbox, sent } = new Bench();
+  for (let seq = 0; seq < CONTROL_ACKED_MAX + 5; seq++) outbox.ack(anna, seq);
+  outbox.flush();
+  assertEquals(sent.map(({ message }) => message.acks), [
+    [{ first: 0, count: CONTROL_ACKED_MAX }],
+    [{ first: CONTROL_ACKED_MAX, count: 5 }],
+  ]);
 });
 
 Deno.test("ControlOutbox.offerAll() says one row to several, whatever each is told after it", () => {

@@ -39,6 +39,39 @@ Deno.test("Receipts of children that say as much as they may do not make an hone
   }
 });
 
+Deno.test("Receipts that are answered make room first: strangers who ask for one each push out nobody who waits", () => {
+  const [key, ...others] = keys(9);
+  const ring = Ring.of([key, ...others].map(({ address }) => address));
+  const index = ring.indexOf(key.address);
+  const told: string[] = [];
+  const receipts = new Receipts({
+    clock: new VirtualClock(),
+    sink: { receipt: (to, { nonce }) => told.push(`${to} ${nonce}`) },
+    roundTripMs: () => 50,
+    isDead: () => false,
+    onMisbehaviour: () => {},
+    network: "test",
+    openMax: 8,
+  });
+  const parent = ring.at(index, 4);
+  const begin = (nonce: bigint, parent: string, until: number) =>
+    receipts.begin(nonce, { parent, budgetMs: 1000, ring, index, until: ring.bytesAt(ring.indexAt(index, until)) });
+  // Two that wait for a child, among many of whom each is answered at once.
+  for (const nonce of [1n, 2n]) {
+    begin(nonce, parent, 2);
+    receipts.handedOver(nonce, ring.at(index, 1), ring.bytesAt(ring.indexAt(index, 2)));
+    receipts.served(nonce);
+  }
+  for (let i = 0; i < 20; i++) {
+    begin(BigInt(100 + i), `stranger ${i}`, 1);
+    receipts.served(BigInt(100 + i));
+  }
+  assertEquals(told.filter((each) => each.startsWith(parent)), []);
+  for (const nonce of [1n, 2n]) receipts.confirmed(ring.at(index, 1), { nonce, missing: [], signatures: [] });
+  assertEquals(told.filter((each) => each.startsWith(parent)), [`${parent} 1`, `${parent} 2`]);
+  receipts.close();
+});
+
 Deno.test("Receipts that one peer asks for do not push out what others wait for", async () => {
   const clock = new VirtualClock();
   const ring = Ring.of(addresses(27, 1));

@@ -145,6 +145,34 @@ Deno.test("Reliability answers duties with duties: a few bytes do not make it se
   assertEquals(await network.close(), 0);
 });
 
+Deno.test("Reliability passes on what it was sent: an old nonce with few bytes does not make it send the payload", async () => {
+  const network = new ReliableNetwork(27, { routers: [9], failureDetector: false, adjustLimit: 0, repair: false });
+  network.play(0, 9, { data: payload(5n, 100_000), until: network.ring.bytesAt(10) });
+  const [before, written] = [network.sent.length, network.payloads(9).length];
+  for (let until = 11; until < 26; until++) {
+    network.play(26, 9, { data: payload(5n, 0), until: network.ring.bytesAt(until) });
+  }
+  assert(network.payloads(9).length > written, "an honest node may be handed more of a broadcast that it has");
+  const bytes = network.sent.slice(before).reduce((sum, each) => sum + each.bytes, 0);
+  assert(bytes < 15 * 3 * 100, `${bytes} bytes for 15 messages of some 40`);
+  await network.clock.advance(1000);
+  assertEquals(await network.close(), 0);
+});
+
+Deno.test("Reliability gives what was left out although the largest broadcast there is came right after it", async () => {
+  const network = new ReliableNetwork(27);
+  const { clock } = network;
+  network.dead.add(9);
+  network.broadcast(0, 1n);
+  await clock.advance(100);
+  await network.router(4).broadcast(payload(2n, 4_000_000));
+  await clock.advance(10_000);
+  for (const nonce of [1n, 2n]) {
+    assertEquals(network.reached(nonce).filter((at) => at !== 0 && at !== 4), others(27, 0, 4, 9));
+  }
+  assertEquals(await network.close(), 0);
+});
+
 Deno.test("Reliability does not take the payload out of the tree for a copy that nobody asked for", async () => {
   const network = new ReliableNetwork(27, { routers: [9] });
   const data = payload(5n);
