@@ -64,7 +64,6 @@ export class RainTreeRouter {
   readonly #mode: TreeMode;
   readonly #dataBytesMax: number;
   readonly #nonces: NonceDeduper;
-  readonly #maxNonces: number;
   /** Made with the first message that has a level: in exact mode none has. */
   #copies: CopyCounter | undefined;
   readonly #repeats: Repeats;
@@ -83,7 +82,7 @@ export class RainTreeRouter {
 
   /** Takes over the channel's receiving side. */
   constructor(options: RainTreeRouterOptions) {
-    const { mode = "exact", dataBytesMax = RAINTREE_DATA_BYTES_MAX, maxNonces = 100_000, isV1 = () => false } = options;
+    const { mode = "exact", dataBytesMax = RAINTREE_DATA_BYTES_MAX, isV1 = () => false } = options;
     this.#options = options;
     this.#self = options.self;
     this.#selfBytes = addressToBytes(options.self);
@@ -92,7 +91,6 @@ export class RainTreeRouter {
     this.#mode = mode;
     this.#dataBytesMax = dataBytesMax;
     this.#nonces = options.nonces;
-    this.#maxNonces = maxNonces;
     this.#repeats = new Repeats(options.onMisbehaviour);
     this.setRing(options.ring);
     const { layers, self, channel, onUnsent, trace } = options;
@@ -363,7 +361,7 @@ export class RainTreeRouter {
         `Message has level ${level}, a ring of ${this.#ring.size} has ${this.#levels}`,
       );
     }
-    this.#copies ??= new CopyCounter(this.#maxNonces, this.#random);
+    this.#copies ??= new CopyCounter(this.#options.maxNonces ?? 100_000, this.#random);
     if (this.#copies.count(nonce) > this.#levels + 1) {
       this.#counts.suppressed++;
       return;
@@ -386,8 +384,7 @@ export class RainTreeRouter {
     const known = this.#nonces.has(nonce);
     const kept = this.#keep(nonce, data);
     if (!known || kept.data.length === data.length) return kept;
-    const { atMs, sequence } = kept;
-    return { nonce, atMs, sequence, data: new Uint8Array(data) };
+    return { nonce, atMs: kept.atMs, sequence: kept.sequence, data: new Uint8Array(data) };
   }
 
   #keep(nonce: bigint, data: Uint8Array): RecentMessage {
