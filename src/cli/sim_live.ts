@@ -6,7 +6,7 @@ import { PROGRAM } from "./command.ts";
 import { ExitCode } from "./exit_codes.ts";
 import { UsageError } from "./flags.ts";
 import type { Io } from "./io.ts";
-import { writeFileText } from "./sim_files.ts";
+import { checkWritable, writeFileText } from "./sim_files.ts";
 import { counted, palette, Progress } from "./terminal.ts";
 
 /** What is wanted of the runs. */
@@ -31,6 +31,9 @@ const NAMED_MAX = 12;
 export async function runLive(options: SimRunOptions, wishes: LiveWishes, io: Io): Promise<number> {
   refuseNobody(options);
   const { seeds, json, svg, html } = wishes;
+  if (svg !== undefined && svg === html) throw new UsageError(`"--svg" and "--html" name one file, "${svg}"`);
+  // Before the runs, which may take long: to be told afterwards that there is no picture would be a pity.
+  for (const path of [svg, html]) if (path !== undefined) await checkWritable(path);
   const start = performance.now();
   const outcomes = await withProgress(options, seeds, io);
   const report = simReport(options, outcomes);
@@ -107,7 +110,7 @@ function render(
   const rows: [string, string][] = [
     ["faults", faults === "" ? "none" : `${faults}; nobody knows beforehand`],
     ["reached", (missed > 0 ? red : green)(`${reached} of ${counted(reached + missed, "live honest node")}`)],
-    ["last node", `p50 ${lastMs.p50} ms, p99 ${lastMs.p99} ms, worst ${lastMs.max} ms`],
+    ["last node", lastMs.max === null ? "none" : `p50 ${lastMs.p50} ms, p99 ${lastMs.p99} ms, worst ${lastMs.max} ms`],
     ["depth", `${counted(depth, "hop")}, ceil(log3 N) is ${maxLevels(nodes)}`],
     ["payloads", `${copiesPerLive} sent for each live node`],
     ["control", `${controlBytesPerLive} bytes sent by each live node`],

@@ -24,8 +24,8 @@ export interface SimReport {
   readonly copiesPerLive: number;
   /** Bytes of control messages sent by each live node, mean of all runs. */
   readonly controlBytesPerLive: number;
-  /** Milliseconds until the last node had it, over the runs. */
-  readonly lastMs: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** Milliseconds until the last node that was reached had it, over the runs in which anybody was; `null` if there is none. */
+  readonly lastMs: { readonly p50: number | null; readonly p99: number | null; readonly max: number | null };
   /** Equal for equal options: the digest of the one run's trace, or SHA-256 over those of all in the order of their seeds. */
   readonly digest: string;
 }
@@ -69,8 +69,8 @@ export async function runSeeds(options: SimRunOptions, how: RunSeedsOptions = {}
 /** Puts the outcomes of {@link runSeeds} together. */
 export function simReport(options: SimRunOptions, outcomes: readonly SimRunOutcome[]): SimReport {
   const { nodes, mode = "exact", dead = 0, liars = 0, loss = 0 } = options;
-  const last = outcomes.map(({ lastMs }) => lastMs);
-  const at = (share: number) => rounded(percentile(last, share)!, 1); // there is one outcome at least
+  const last = outcomes.filter(({ reached }) => reached > 0).map(({ lastMs }) => lastMs);
+  const at = (share: number) => last.length === 0 ? null : rounded(percentile(last, share)!, 1);
   const sum = (of: (outcome: SimRunOutcome) => number) => outcomes.reduce((total, each) => total + of(each), 0);
   return {
     nodes,

@@ -89,10 +89,12 @@ Deno.test("sim --svg and --html draw every node, the same for the same seed, and
   }
 });
 
-Deno.test("sim says which file it cannot write", async () => {
-  const { code, err } = await sim("--nodes 3 --seeds 1 --svg /nowhere/at/all.svg");
-  assertEquals(code, 3);
+Deno.test("sim says which file it cannot write before it runs, and takes no file for two pictures", async () => {
+  const { code, err, out } = await sim("--nodes 3 --seeds 1 --svg /nowhere/at/all.svg");
+  assertEquals([code, out], [3, ""]);
   assertStringIncludes(err, "/nowhere/at/all.svg");
+  const twice = await sim("--nodes 3 --seeds 1 --svg /tmp/picture --html /tmp/picture");
+  assertEquals([twice.code, twice.out], [2, ""]);
 });
 
 Deno.test("sim reads latencies and shares in every way they are written, and refuses what they cannot be", async () => {

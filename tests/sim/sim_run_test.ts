@@ -75,6 +75,10 @@ Deno.test("simReport() sums what was reached, means what it cost, and finds the 
   assertEquals([report.mode, report.seeds, report.copiesPerLive, report.controlBytesPerLive], ["exact", 4, 2.5, 25]);
   assertEquals(report.live, { reached: 34, missed: 6, worstSeed: 3 });
   assertEquals(report.lastMs, { p50: 300, p99: 500, max: 500 });
+  // A run that reached nobody was not fast.
+  const nobody = outcome(5, 10, 0);
+  assertEquals(simReport({ nodes: 11 }, [...outcomes, nobody]).lastMs, report.lastMs);
+  assertEquals(simReport({ nodes: 11 }, [nobody]).lastMs, { p50: null, p99: null, max: null });
   assertEquals(worst(outcomes.slice(0, 1)).seed, 1);
   assertEquals(simReport({ nodes: 11 }, [outcomes[0]]).digest, "1");
 });
