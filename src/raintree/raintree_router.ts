@@ -307,8 +307,8 @@ export class RainTreeRouter {
     else if (size > 1) {
       // Where repair was faster than the tree, it was so for those behind, too. And who is told little says little: otherwise a few bytes would
       // make this node send the payload to everybody.
-      const bare = isDuty || this.#nonces.has(nonce, REPAIRED);
-      this.#spread.segment(ring, this.#index, until, served, this.#given(nonce, head.data), { confirm, bare });
+      const bare = isDuty || this.#nonces.has(nonce, REPAIRED) || this.#hasMore(nonce, head.data);
+      this.#spread.segment(ring, this.#index, until, served, this.#keep(nonce, head.data), { confirm, bare });
     }
     if (confirm !== undefined) this.reliability!.receipts.served(nonce);
   }
@@ -362,12 +362,12 @@ export class RainTreeRouter {
       );
     }
     this.#copies ??= new CopyCounter(this.#options.maxNonces ?? 100_000, this.#random);
-    if (this.#copies.count(nonce) > this.#levels + 1) {
+    if (this.#copies.count(nonce) > this.#levels + 1 || this.#hasMore(nonce, data)) {
       this.#counts.suppressed++;
       return;
     }
     if (level === 1) return;
-    this.#spread.levels(this.#ring, this.#index, level - 1, this.#given(nonce, data));
+    this.#spread.levels(this.#ring, this.#index, level - 1, this.#keep(nonce, data));
   }
 
   /** A broadcast is new here. A private message is not passed on by anybody, so nothing is kept of it. */
@@ -379,12 +379,9 @@ export class RainTreeRouter {
     if (asked && !byTree) this.#nonces.seen(nonce, REPAIRED);
   }
 
-  /** What is passed on: what was received, if that differs in size from what is kept. Otherwise a few bytes would make this node send a whole payload. */
-  #given(nonce: bigint, data: Uint8Array): RecentMessage {
-    const known = this.#nonces.has(nonce);
-    const kept = this.#keep(nonce, data);
-    if (!known || kept.data.length === data.length) return kept;
-    return { nonce, atMs: kept.atMs, sequence: kept.sequence, data: new Uint8Array(data) };
+  /** Whether more is kept of a broadcast that is here already than came of it now. */
+  #hasMore(nonce: bigint, data: Uint8Array): boolean {
+    return this.#nonces.has(nonce) && this.#keep(nonce, data).data.length > data.length;
   }
 
   #keep(nonce: bigint, data: Uint8Array): RecentMessage {

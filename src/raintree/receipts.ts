@@ -241,11 +241,11 @@ export class Receipts {
     return this.#own.get(nonce) ?? this.#duties.get(nonce);
   }
 
-  /** One that is answered; else the oldest of whoever asks for the most: nobody gets rid of what others wait for by asking for much. */
+  /**
+   * One that is answered, of whoever asks for more than half of all if there is one; else the oldest of whoever asks for the most. So nobody gets rid of what others
+   * wait for by asking for much.
+   */
   #pushOut(all: Map<bigint, OpenReceipt>): void {
-    for (const { nonce, askers } of all.values()) {
-      if (askers.every(({ answered }) => answered)) return void all.delete(nonce);
-    }
     const counts = new Map<Address | undefined, number>();
     let most = 0;
     for (const { askers: [first] } of all.values()) {
@@ -253,11 +253,18 @@ export class Receipts {
       counts.set(first.parent, count);
       most = Math.max(most, count);
     }
+    let out: OpenReceipt | undefined;
     for (const open of all.values()) {
-      if (counts.get(open.askers[0].parent) !== most) continue;
-      all.delete(open.nonce);
-      return this.#answerAll(open);
+      const isMost = counts.get(open.askers[0].parent) === most;
+      if (isMost) out ??= open;
+      if (!isMost && 2 * most > this.#openMax) continue;
+      if (!open.askers.every(({ answered }) => answered)) continue;
+      out = open;
+      break;
     }
+    if (out === undefined) return;
+    all.delete(out.nonce);
+    this.#answerAll(out);
   }
 
   #verify(open: OpenReceipt, { address, signature }: Vouched): void {

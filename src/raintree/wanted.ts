@@ -33,6 +33,8 @@ const OFFERERS_MAX = 8;
 const WIDTH_MAX = 4;
 /** Broadcasts that one peer is asked for at once; the others wait, or go to somebody else. */
 const IN_FLIGHT_MAX = 128;
+/** Broadcasts that one peer was asked for and that came from elsewhere or not yet: a copy of another forgives it nothing. */
+const OVERDUE_MAX = 16 * IN_FLIGHT_MAX;
 const PEERS_MAX = 4096;
 const STRIKES_REPORTED = 5;
 /** What nobody has sent by then is given up. */
@@ -74,7 +76,7 @@ class Offerer {
   /** Not asked before this. */
   pausedUntilMs = -Infinity;
   progressMs = -Infinity;
-  /** What it was asked for in vain, the latest. */
+  /** What it was asked for and has not sent, the latest. */
   readonly overdue = new Set<bigint>();
 }
 
@@ -149,7 +151,12 @@ export class Wanted {
   /** The broadcast came, by the tree or because somebody was asked; from whom, where that is known. Returns whether anybody had been asked. */
   arrived(nonce: bigint, byTree: boolean, from?: Address): boolean {
     const lack = this.#lacks.get(nonce ^ this.#mask);
-    if (lack === undefined) return false;
+    if (lack === undefined) {
+      if (!byTree && from !== undefined) this.late(from, nonce);
+      return false;
+    }
+    // Their answers may be on their way.
+    for (const peer of lack.asked) if (peer !== from) this.#owes(peer, nonce);
     if (byTree) {
       // Whoever asked too early got the payload twice: wait longer from now on, and a little less each time it was not needed.
       const { graceMs } = this.#options;
@@ -219,6 +226,12 @@ export class Wanted {
     return best;
   }
 
+  #owes(peer: Address, nonce: bigint): void {
+    const { overdue } = this.#offerer(peer);
+    overdue.add(nonce ^ this.#mask);
+    if (overdue.size > OVERDUE_MAX) dropOldest(overdue);
+  }
+
   #sent(peer: Address): void {
     const offerer = this.#offerer(peer);
     offerer.strikes = 0;
@@ -242,10 +255,8 @@ export class Wanted {
       if (lack.asked.length > 0) {
         if (lack.asked.some((peer) => this.#inTime(peer, lack.askedMs, waitMs))) continue;
         for (const peer of lack.asked) {
-          const offerer = this.#offerer(peer);
-          offerer.inFlight--;
-          offerer.overdue.add(lack.nonce ^ this.#mask);
-          if (offerer.overdue.size > IN_FLIGHT_MAX) dropOldest(offerer.overdue);
+          this.#offerer(peer).inFlight--;
+          this.#owes(peer, lack.nonce);
           if (!this.#options.isDead(peer)) late.add(peer);
         }
         lack.asked = [];
@@ -303,8 +314,8 @@ export class Wanted {
 
   /** Remembers nobody of whom there is nothing to remember. */
   #tidy(peer: Address): void {
-    const { listed, inFlight, strikes } = this.#offerer(peer);
-    if (listed <= 0 && inFlight <= 0 && strikes === 0) this.#offerers.delete(peer);
+    const { listed, inFlight, strikes, overdue } = this.#offerer(peer);
+    if (listed <= 0 && inFlight <= 0 && strikes === 0 && overdue.size === 0) this.#offerers.delete(peer);
   }
 
   #offerer(peer: Address): Offerer {

@@ -170,6 +170,31 @@ Deno.test("Wanted lets nobody be kept out by those who offer again and again and
   wanted.close();
 });
 
+Deno.test("Wanted takes nobody for silent whose answers others were faster than, or that come a while later", async () => {
+  const { clock, wanted, asked, complaints } = rig();
+  for (let nonce = 1n; nonce <= 60n; nonce++) {
+    wanted.heard("a", nonce, true);
+    let wasAsked = asked().length > 0;
+    for (let ms = 0; ms < 1000 && !wasAsked; ms += 25) {
+      await clock.advance(25);
+      wasAsked = asked().length > 0;
+    }
+    assertEquals(wasAsked, true);
+    if (nonce % 5n === 0n) {
+      // Lost: it comes by the tree in the end.
+      await clock.advance(200);
+      wanted.arrived(nonce, true);
+    } else {
+      wanted.arrived(nonce, true);
+      await clock.advance(10);
+      wanted.late("a", nonce);
+    }
+    await clock.advance(4000);
+  }
+  assertEquals(complaints, []);
+  wanted.close();
+});
+
 Deno.test("Wanted.late() forgives who sends what it was asked for, and nobody for anything else", async () => {
   const { clock, wanted, complaints } = rig();
   const strikes = async (late: bigint) => {
