@@ -13,6 +13,9 @@ const LAUNCH = 'log=$1; pid=$2; shift 2; "$@" </dev/null >>"$log" 2>&1 & echo $!
 /** How often an end is looked for, milliseconds. */
 const LOOK_MS = 20;
 
+/** How many looks a process without arguments is given to get some: one of the system's own never does. */
+const EXEC_LOOKS = 50;
+
 /** How long the system may take to end a process that is killed, milliseconds. */
 const KILL_MS = 10_000;
 
@@ -77,7 +80,12 @@ export class LocalProcess {
     }
     const pid = Number(text);
     if (!Number.isSafeInteger(pid) || pid <= 1) return undefined;
-    const command = await commandLine(pid);
+    let command = await commandLine(pid);
+    // While a process becomes the program that it was started for, it has no arguments for a moment.
+    for (let looks = 0; command === "" && looks < EXEC_LOOKS && await lives(pid); looks++) {
+      await sleep(this.#clock, LOOK_MS);
+      command = await commandLine(pid);
+    }
     return command.endsWith(this.#args.join(" ")) ? pid : undefined;
   }
 
@@ -147,15 +155,28 @@ async function lastLines(path: string, count: number): Promise<string[]> {
 /** The arguments of a process, with blanks between; empty where there is none, or only what is left of it until its parent looks. */
 async function commandLine(pid: number): Promise<string> {
   if (Deno.build.os === "linux") {
-    try {
-      return (await Deno.readTextFile(`/proc/${pid}/cmdline`)).replace(/\0$/, "").replaceAll("\0", " ");
-    } catch (error) {
-      // It ended before, or while we read.
-      if (error instanceof Deno.errors.NotFound || /os error 3\b/.test(String(error))) return "";
-      throw error;
-    }
+    return (await ofProcess(pid, "cmdline")).replace(/\0$/, "").replaceAll("\0", " ");
   }
   const { stdout } = await new Deno.Command("ps", { args: ["-o", "command=", "-p", String(pid)], stderr: "null" })
     .output();
   return new TextDecoder().decode(stdout).trim();
+}
+
+/** Whether there is such a process, and more of it than what is left until its parent looks. */
+async function lives(pid: number): Promise<boolean> {
+  if (Deno.build.os !== "linux") return false; // `ps` shows the program that it was before
+  // Its name, which may hold anything, stands in brackets before its state.
+  const [state = "Z"] = (await ofProcess(pid, "stat")).replace(/^.*\) /s, "");
+  return state !== "Z" && state !== "X";
+}
+
+/** What Linux says of a process; empty where there is none. */
+async function ofProcess(pid: number, what: "cmdline" | "stat"): Promise<string> {
+  try {
+    return await Deno.readTextFile(`/proc/${pid}/${what}`);
+  } catch (error) {
+    // It ended before, or while we read.
+    if (error instanceof Deno.errors.NotFound || /os error 3\b/.test(String(error))) return "";
+    throw error;
+  }
 }
