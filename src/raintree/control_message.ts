@@ -4,7 +4,7 @@ import { concat } from "../codec/concat.ts";
 import { ProtoReader, ProtoWriter } from "../codec/proto.ts";
 import { type ReadVarint, readVarint, varintLength } from "../codec/varint.ts";
 import { ADDRESS_BYTES } from "../identity/address.ts";
-import { NONCE_BYTES, packNonces } from "./packed_nonces.ts";
+import { NONCE_BYTES, packNonces, viewPacked } from "./packed_nonces.ts";
 
 /** Peers in ring order from an address (included) to another (excluded); from an address to itself it is all of them. */
 export interface AddressRange {
@@ -221,14 +221,14 @@ function writeNonces(out: ByteWriter, tag: number, nonces: readonly bigint[]): v
 
 function readNonces(packed: Uint8Array, into: bigint[]): void {
   checkNonces(packed, into.length);
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
+  const view = viewPacked(packed);
   for (let at = 0; at < packed.length; at += NONCE_BYTES) into.push(view.getBigUint64(at));
 }
 
 /** Whether it is a row of nonces, of which `before` came in other parts. */
 function checkNonces(packed: Uint8Array, before: number): void {
   entries(packed, NONCE_BYTES, "nonces", before);
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
+  const view = viewPacked(packed);
   for (let at = 0; at < packed.length; at += NONCE_BYTES) {
     if ((view.getUint32(at) | view.getUint32(at + 4)) === 0) throw malformed("a nonce 0");
   }

@@ -32,8 +32,6 @@ export interface ControlSink {
 export interface ControlOutboxOptions {
   /** Time. */
   clock: Clock;
-  /** How long what is said waits for more, milliseconds. */
-  flushMs: number;
   /** Takes a finished message. `dials`: it is worth a connection of its own; otherwise it goes only where one is. */
   send(to: Address, message: Uint8Array, dials: boolean): void;
 }
@@ -125,7 +123,7 @@ class Draft {
 
 /**
  * Collects what is to be said to each peer and says it in one message per peer, a little later: under load an acknowledgement costs a few bytes and
- * no write of its own. Acknowledgements and whole digests can wait, and wait longer while traffic goes on; all else goes within `flushMs`, and takes along
+ * no write of its own. Acknowledgements and whole digests can wait, and wait longer while traffic goes on; all else goes within {@link FLUSH_MS}, and takes along
  * what waits for the same peer. A list that is full makes its message go at once, so nothing here grows.
  */
 export class ControlOutbox implements ControlSink {
@@ -271,8 +269,7 @@ export class ControlOutbox implements ControlSink {
     const draft = this.#drafts.get(to) ?? this.#newDraft(to);
     if (draft.urgent || this.#closed) return draft;
     draft.urgent = true;
-    const { clock, flushMs } = this.#options;
-    this.#cancelUrgent ??= clock.after(flushMs, () => this.#flushUrgent());
+    this.#cancelUrgent ??= this.#options.clock.after(FLUSH_MS, () => this.#flushUrgent());
     return draft;
   }
 
@@ -290,8 +287,8 @@ export class ControlOutbox implements ControlSink {
   }
 
   #flushLater(): void {
-    const { clock, flushMs } = this.#options;
-    const waitMs = clock.now() - this.#flushedMs < BUSY_MS ? LAZY_MS : flushMs;
+    const { clock } = this.#options;
+    const waitMs = clock.now() - this.#flushedMs < BUSY_MS ? LAZY_MS : FLUSH_MS;
     this.#cancelLazy = clock.after(waitMs, () => this.flush());
   }
 

@@ -1,6 +1,6 @@
 import { type Random, systemRandom } from "../base/random.ts";
 import { NonceIndex } from "./nonce_index.ts";
-import { NONCE_BYTES } from "./packed_nonces.ts";
+import { NONCE_BYTES, viewPacked } from "./packed_nonces.ts";
 
 /** Options of {@link NonceDeduper}. */
 export interface NonceDeduperOptions {
@@ -60,7 +60,7 @@ export class NonceDeduper {
 
   /** Calls `see` with where each nonce of a packed row stands that was not seen (0 is no nonce); changes nothing. Nearly free where they came here in nearly the same order. */
   eachUnseen(nonces: Uint8Array, see: (at: number) => void): void {
-    const row = new DataView(nonces.buffer, nonces.byteOffset, nonces.length);
+    const row = viewPacked(nonces);
     let near = this.#next;
     for (let at = 0; at < row.byteLength;) {
       const alike = this.#index.alike(row, at, near);

@@ -9,7 +9,12 @@ export function packNonces(nonces: readonly bigint[]): Uint8Array {
   return packed;
 }
 
+/** Nonces in a row, to be read one by one. */
+export function viewPacked(nonces: Uint8Array): DataView {
+  return new DataView(nonces.buffer, nonces.byteOffset, nonces.length);
+}
+
 /** One nonce of a packed row, by where it stands. */
 export function unpackNonce(nonces: Uint8Array, at: number): bigint {
-  return new DataView(nonces.buffer, nonces.byteOffset + at, NONCE_BYTES).getBigUint64(0);
+  return viewPacked(nonces).getBigUint64(at);
 }

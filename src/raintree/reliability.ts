@@ -7,7 +7,7 @@ import type { Channel } from "../router/channel.ts";
 import { AckLedger, type Handover } from "./ack_ledger.ts";
 import { BareDuties } from "./bare_duties.ts";
 import { type ControlMessage, decodeControlMessage, type Duty } from "./control_message.ts";
-import { type ControlCounts, ControlOutbox, FLUSH_MS } from "./control_outbox.ts";
+import { type ControlCounts, ControlOutbox } from "./control_outbox.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { FailureDetector, type PeerState } from "./failure_detector.ts";
 import { Igyw } from "./igyw.ts";
@@ -103,7 +103,6 @@ export class Reliability {
     this.#replacementsAck = replacementsAck;
     this.#outbox = new ControlOutbox({
       clock,
-      flushMs: FLUSH_MS,
       send: (to, bytes, dials) => this.#send(to, bytes, dials),
     });
     // Whoever waits for others waits longer while this process is held up.

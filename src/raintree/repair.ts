@@ -78,7 +78,7 @@ const TIDY_MS = 5000;
  *
  * Without trouble each broadcast is offered once, to the two ring neighbours and one random connected peer, and later to the two behind the neighbours. On a hint of trouble (it came by repair,
  * somebody wanted it from here, none of those it was handed to acknowledged) it is contested: offered to `fanout` random peers in each of `rounds` intervals,
- * once in its life. A payload goes only to whom it was offered, once per offer.
+ * once in its life. A payload goes only to whom it was offered, once per offer and twice in all.
  */
 export class Repair {
   readonly #options: RepairOptions;

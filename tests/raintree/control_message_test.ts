@@ -1,4 +1,3 @@
-import { eachPacked } from "./each_packed.ts";
 import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertInstanceOf, assertNotStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
@@ -15,6 +14,7 @@ import {
   RECEIPT_SIGNATURE_BYTES,
 } from "../../src/raintree/control_message.ts";
 import { NONCE_BYTES, packNonces } from "../../src/raintree/packed_nonces.ts";
+import { eachPacked } from "./each_packed.ts";
 import { SILENT } from "./silent_message.ts";
 
 const seed = 0xc04;

@@ -8,13 +8,12 @@ import {
   decodeControlMessage,
   type Receipt,
 } from "../../src/raintree/control_message.ts";
-import { BUSY_MS, ControlOutbox, LAZY_MS } from "../../src/raintree/control_outbox.ts";
+import { BUSY_MS, ControlOutbox, FLUSH_MS, LAZY_MS } from "../../src/raintree/control_outbox.ts";
 import { VirtualClock } from "../../src/sim/virtual_clock.ts";
 import { addresses } from "./networks.ts";
 import { NONCE_BYTES, packNonces } from "../../src/raintree/packed_nonces.ts";
 import { SILENT } from "./silent_message.ts";
 
-const FLUSH_MS = 20;
 const [anna, bert, carl] = addresses(3, 5);
 
 interface Sent {
@@ -31,7 +30,6 @@ class Bench {
   readonly sent: Sent[] = [];
   readonly outbox = new ControlOutbox({
     clock: this.clock,
-    flushMs: FLUSH_MS,
     send: (to, bytes, dials) => {
       const message = decodeControlMessage(bytes);
       this.sent.push({ atMs: this.clock.now(), to, message, bytes: bytes.length, dials });

@@ -1,7 +1,7 @@
-import { eachPacked } from "./each_packed.ts";
 import type { Address } from "../../src/identity/address.ts";
 import type { ControlSink } from "../../src/raintree/control_outbox.ts";
 import { unpackNonce } from "../../src/raintree/packed_nonces.ts";
+import { eachPacked } from "./each_packed.ts";
 
 /** Something that was said. */
 export interface Said {

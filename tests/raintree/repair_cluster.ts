@@ -1,4 +1,3 @@
-import { eachPacked } from "./each_packed.ts";
 import { below, type Random, seededRandom } from "../../src/base/random.ts";
 import type { Address } from "../../src/identity/address.ts";
 import { decodeControlMessage } from "../../src/raintree/control_message.ts";
@@ -11,6 +10,7 @@ import { Ring } from "../../src/raintree/ring.ts";
 import { visitHandovers } from "../../src/raintree/targets.ts";
 import { exactOffsets } from "../../src/raintree/tree.ts";
 import { VirtualClock } from "../../src/sim/virtual_clock.ts";
+import { eachPacked } from "./each_packed.ts";
 import { addresses } from "./networks.ts";
 
 /** Options of {@link RepairCluster}. */
@@ -54,7 +54,6 @@ export interface Outcome {
   copies: number;
 }
 
-const FLUSH_MS = 20;
 /** What two and a half ticks of the prototype come to, and the ledger's floor. */
 const ACK_TIMEOUT_MS = 200;
 
@@ -158,7 +157,7 @@ export class RepairCluster {
     const random = seededRandom(this.#options.seed * 100_003 + index);
     const recent = new RecentMessages({ clock, bytesMax: 1024 * 1024 });
     const got = new Map<bigint, number>();
-    const outbox = new ControlOutbox({ clock, flushMs: FLUSH_MS, send: (to, bytes) => this.#control(node, to, bytes) });
+    const outbox = new ControlOutbox({ clock, send: (to, bytes) => this.#control(node, to, bytes) });
     const node: ClusterNode = {
       address,
       index,
