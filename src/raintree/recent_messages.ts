@@ -36,7 +36,8 @@ const YOUNG_SHARES = 4;
 /** What keeping an empty message takes. */
 const ENTRY_BYTES = 64;
 const FIRST_PLACES = 256;
-const CHUNK_BYTES = 64 * 1024;
+/** Large enough that the system keeps it apart: what lives for seconds amid memory that is used for one message makes all of that slower to find. */
+const CHUNK_BYTES = 256 * 1024;
 const CHUNK_BYTES_FIRST = 4 * 1024;
 /** Messages above this get memory of their own: at most a quarter of a chunk is left empty. */
 const PIECE_BYTES_MAX = CHUNK_BYTES / 4;
@@ -170,11 +171,15 @@ export class RecentMessages {
     return this.#young(sequence, nowMs);
   }
 
-  /** The nonces of the messages from number `from` on, in a row, that came at `atMs` or before, packed. */
-  noncesUpTo(from: number, atMs: number): Uint8Array {
-    const first = Math.max(from, this.#oldest);
-    let end = first;
+  /** The number behind the last of the messages from number `from` on, in a row, that came at `atMs` or before; `from` if there is none. */
+  endUpTo(from: number, atMs: number): number {
+    let end = Math.max(from, this.#oldest);
     while (end < this.#next && this.#times[end & this.#mask] <= atMs) end++;
+    return end;
+  }
+
+  /** The nonces of the messages from number `first` up to, not including, `end`, packed. All of them must be held. */
+  nonces(first: number, end: number): Uint8Array {
     const nonces = new Uint8Array(NONCE_BYTES * (end - first));
     const ids = new Uint8Array(this.#ids.buffer);
     const start = NONCE_BYTES * (first & this.#mask);

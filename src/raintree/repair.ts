@@ -1,12 +1,14 @@
 import type { Cancel, Clock } from "../base/clock.ts";
+import { dropOldest } from "../base/drop_oldest.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { below, type Random } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
 import type { ControlSink } from "./control_outbox.ts";
+import { Contested } from "./contested.ts";
 import { Grievances } from "./grievances.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { nearestAlive, type RingSide } from "./nearest_alive.ts";
-import { NONCE_BYTES, unpackNonce } from "./packed_nonces.ts";
+import { unpackNonce } from "./packed_nonces.ts";
 import type { RecentMessage, RecentMessages } from "./recent_messages.ts";
 import type { Ring } from "./ring.ts";
 import { Served } from "./served.ts";
@@ -36,7 +38,7 @@ export interface RepairOptions {
   deliver(to: Address, message: RecentMessage): void;
   /** A peer broke the rules, and not by accident. */
   onMisbehaviour(from: Address, error: Error): void;
-  /** Time between two digests, threefold while many broadcasts come. Less repairs sooner, and costs frames. @default {50} */
+  /** Time between two digests; three to six times as much while many broadcasts come. Less repairs sooner, and costs frames. @default {50} */
   intervalMs?: number;
   /** How old a broadcast is before it is offered for the first time: by then the tree should be through. @default {200} */
   settleMs?: number;
@@ -54,14 +56,17 @@ export interface RepairOptions {
 const RECOVERY_MAX = 2048;
 /** Time between two such offers to one peer; who comes again sooner waits. */
 const RECOVERY_MS = 2000;
-/** Contested broadcasts remembered; of more, the oldest is offered no more. */
-const CONTESTED_MAX = 8192;
-/** Contested broadcasts offered in one interval; the others wait for the next. */
-const CONTESTED_BATCH = 512;
 /** More broadcasts than this in an interval are many: to tell a peer of hundreds takes one message, as it does for one. */
 const BUSY = 64;
-/** After many, new ones are offered only every so many intervals, so that a message tells of more. */
+/** After many, new ones are offered only every so many intervals, so that a message tells of more; and in calm less often, as nobody waits for it. */
 const BUSY_INTERVALS = 3;
+const CALM_INTERVALS = 6;
+/** It is calm when there was no hint of trouble for so long, milliseconds. */
+const CALM_MS = 5000;
+/** When calm ends, those of many that came so lately are told to as many as if it had ended before they came, milliseconds. */
+const HINDSIGHT_MS = 2000;
+/** Peers that are told of many because they lacked something within {@link CALM_MS}. */
+const NEEDY_MAX = 8;
 /** Random peers that many are offered to; others to one. Who is alone among liars, three on each side, hears of a broadcast by chance alone. */
 const BUSY_FANOUT = 3;
 /**
@@ -76,9 +81,10 @@ const TIDY_MS = 5000;
  * Repair digests: every node tells a few others what it has, and who lacks it asks for it. This finds what acknowledgements cannot: the segment of a
  * node that acknowledged and forwarded nothing.
  *
- * Without trouble each broadcast is offered once, to the two ring neighbours and one random connected peer, and later to the two behind the neighbours. On a hint of trouble (it came by repair,
- * somebody wanted it from here, none of those it was handed to acknowledged) it is contested: offered to `fanout` random peers in each of `rounds` intervals,
- * once in its life. A payload goes only to whom it was offered, once per offer and twice in all.
+ * Without trouble each broadcast is offered once, to the two ring neighbours and one random connected peer, and later, unless many come, to the two behind
+ * the neighbours. On a hint of trouble (it came by repair, somebody wanted it from here, none of those it was handed to acknowledged) it is contested:
+ * offered to `fanout` random peers in each of `rounds` intervals, once in its life. For a while many are then offered to those behind the neighbours too, to
+ * two more random peers, and to whoever lacked something. A payload goes only to whom it was offered, once per offer and twice in all.
  */
 export class Repair {
   readonly #options: RepairOptions;
@@ -90,13 +96,14 @@ export class Repair {
   readonly #intervalMs: number;
   readonly #settleMs: number;
   readonly #fanout: number;
-  readonly #rounds: number;
   readonly #wanted: Wanted;
   readonly #served = new Served();
   readonly #grievances: Grievances;
-  /** Numbers of broadcasts and rounds left. With 0 it stays, so that nothing is contested twice. */
-  readonly #contested = new Map<number, number>();
-  #contestedOpen = 0;
+  readonly #contested: Contested;
+  /** Who lacked something, and when: whom the tree passes over once it passes over again. */
+  readonly #needy = new Map<Address, number>();
+  /** When there was a hint of trouble last. */
+  #troubledMs = -Infinity;
   readonly #recoveredAt = new Map<Address, number>();
   /** Who is offered more as soon as it is time, and below which number: everything where a peer came again too soon, or what is older than it was offered. */
   readonly #returning = new Map<Address, number>();
@@ -123,7 +130,7 @@ export class Repair {
     this.#intervalMs = intervalMs;
     this.#settleMs = settleMs;
     this.#fanout = fanout;
-    this.#rounds = rounds;
+    this.#contested = new Contested(rounds);
     this.#wanted = new Wanted({ clock, random, sink, isDead, onMisbehaviour, graceMs, timeoutMs });
     this.#grievances = new Grievances(onMisbehaviour);
     this.#unoffered = this.#unofferedFar = recent.next;
@@ -186,6 +193,8 @@ export class Repair {
         if (!this.#options.nonces.has(nonce)) refused++;
       } else if (this.#served.take(from, message.sequence)) {
         this.#options.deliver(from, message);
+        if (!this.#needy.delete(from) && this.#needy.size === NEEDY_MAX) dropOldest(this.#needy);
+        this.#needy.set(from, this.#clock.now());
         this.#contest(message.sequence);
       } else {
         refused++;
@@ -237,17 +246,9 @@ export class Repair {
   }
 
   #contest(sequence: number): void {
-    if (this.#closed || this.#rounds === 0 || this.#contested.has(sequence)) return;
-    if (this.#contested.size === CONTESTED_MAX) {
-      for (const [oldest, rounds] of this.#contested) {
-        if (rounds > 0) this.#contestedOpen--;
-        this.#contested.delete(oldest);
-        break;
-      }
-    }
-    this.#contested.set(sequence, this.#rounds);
-    this.#contestedOpen++;
-    this.#tickLater();
+    if (this.#closed) return;
+    this.#troubledMs = this.#clock.now();
+    if (this.#contested.add(sequence)) this.#tickLater();
   }
 
   #tickLater(): void {
@@ -263,15 +264,15 @@ export class Repair {
       // Nobody is a neighbour of who is not staked.
       this.#unoffered = this.#unofferedFar = this.#recent.next;
       this.#contested.clear();
-      this.#contestedOpen = 0;
       this.#returning.clear();
       return;
     }
-    const staked = this.#connectedStaked(ring);
     if (this.#resting > 0) this.#resting--;
-    if (this.#resting === 0) {
+    const rests = this.#resting > 0;
+    const staked = rests && this.#contested.open === 0 ? [] : this.#connectedStaked(ring);
+    if (!rests) {
       this.#offerSettled(ring, self, staked, nowMs);
-      this.#offerFar(ring, self, nowMs);
+      this.#offerFar(ring, self, staked, nowMs);
     }
     this.#offerContested(ring, self, staked, nowMs);
     for (const [peer, until] of this.#returning) {
@@ -280,30 +281,43 @@ export class Repair {
       else this.#offerBefore(peer, until, nowMs);
     }
     if (nowMs - this.#tidiedMs > TIDY_MS) this.#tidy(nowMs);
-    const open = this.#unofferedFar < this.#recent.next || this.#contestedOpen > 0 || this.#returning.size > 0;
+    const open = this.#unofferedFar < this.#recent.next || this.#contested.open > 0 || this.#returning.size > 0;
     if (open) this.#tickLater();
   };
 
   #offerSettled(ring: Ring, self: number, connected: Address[], nowMs: number): void {
     const from = Math.max(this.#unoffered, this.#recent.oldest);
-    const nonces = this.#recent.noncesUpTo(from, nowMs - this.#settleMs);
-    if (nonces.length === 0) return;
-    const until = this.#unoffered = from + nonces.length / NONCE_BYTES;
+    const until = this.#unoffered = this.#recent.endUpTo(from, nowMs - this.#settleMs);
+    if (until === from) return;
     const peers = this.#neighbours(ring, self, 0);
-    this.#draw(connected, until - from > BUSY ? BUSY_FANOUT : 1, peers);
-    this.#offerRun(peers, from, until, nonces);
+    this.#draw(connected, 1, peers);
+    const { isDead } = this.#options;
+    for (const [peer, atMs] of until - from > BUSY ? this.#needy : []) {
+      if (nowMs - atMs < CALM_MS && ring.has(peer) && !isDead(peer)) peers.add(peer);
+    }
+    this.#offerRun(peers, from, until, nowMs);
   }
 
-  /** To those behind the neighbours. */
-  #offerFar(ring: Ring, self: number, nowMs: number): void {
+  /** To those behind the neighbours; many to more random peers too, and to nobody as long as it is calm. */
+  #offerFar(ring: Ring, self: number, connected: Address[], nowMs: number): void {
     const from = Math.max(this.#unofferedFar, this.#recent.oldest);
-    const nonces = this.#recent.noncesUpTo(from, nowMs - this.#settleMs - FAR_MS);
-    const until = this.#unofferedFar = from + nonces.length / NONCE_BYTES;
-    if (until > from) this.#offerRun(this.#neighbours(ring, self, 1), from, until, nonces);
+    const until = this.#recent.endUpTo(from, nowMs - this.#settleMs - FAR_MS);
+    if (until === from) return;
+    const many = until - from > BUSY;
+    if (many && nowMs - this.#troubledMs >= CALM_MS) {
+      this.#unofferedFar = this.#recent.endUpTo(from, nowMs - HINDSIGHT_MS);
+      return;
+    }
+    this.#unofferedFar = until;
+    const peers = this.#neighbours(ring, self, 1);
+    if (many) this.#draw(connected, BUSY_FANOUT - 1, peers);
+    this.#offerRun(peers, from, until, nowMs);
   }
 
-  #offerRun(peers: Iterable<Address>, from: number, until: number, nonces: Uint8Array): void {
-    if (until - from > BUSY) this.#resting = BUSY_INTERVALS;
+  #offerRun(peers: Iterable<Address>, from: number, until: number, nowMs: number): void {
+    const isCalm = nowMs - this.#troubledMs >= CALM_MS;
+    if (until - from > BUSY) this.#resting = isCalm ? CALM_INTERVALS : BUSY_INTERVALS;
+    const nonces = this.#recent.nonces(from, until);
     for (const peer of peers) {
       this.#served.offeredRun(peer, from, until);
       this.#sink.offerAll(peer, nonces);
@@ -311,26 +325,21 @@ export class Repair {
   }
 
   #offerContested(ring: Ring, self: number, connected: Address[], nowMs: number): void {
-    if (this.#contestedOpen === 0) return;
+    if (this.#contested.open === 0) return;
     const peers = new Set<Address>();
     // Most of them where a connection is; at least one anywhere, so that no group of nodes keeps to itself.
     this.#draw(connected, this.#fanout - 1, peers);
     this.#drawAnywhere(ring, this.#fanout, peers);
     const neighbours = this.#neighbours(ring, self, 0);
-    let left = CONTESTED_BATCH;
-    for (const [sequence, rounds] of this.#contested) {
-      if (rounds === 0) continue;
-      if (left-- === 0) break;
-      this.#contested.set(sequence, rounds - 1);
-      if (rounds === 1) this.#contestedOpen--;
+    this.#contested.round((sequence, first) => {
       const message = this.#recent.at(sequence, nowMs);
-      if (message === undefined) continue;
-      if (rounds === this.#rounds) {
+      if (message === undefined) return;
+      if (first) {
         // What is missing is missing in a row: the neighbours at once.
         for (const peer of neighbours) if (!peers.has(peer)) this.#offer(peer, message);
       }
       for (const peer of peers) this.#offer(peer, message);
-    }
+    });
   }
 
   #offer(peer: Address, message: RecentMessage): void {
@@ -382,9 +391,7 @@ export class Repair {
     this.#tidiedMs = nowMs;
     const { oldest } = this.#recent;
     this.#served.forgetBelow(oldest);
-    for (const [sequence, rounds] of this.#contested) {
-      if (sequence < oldest && rounds === 0) this.#contested.delete(sequence);
-    }
+    this.#contested.forgetBelow(oldest);
     for (const [peer, atMs] of this.#recoveredAt) if (nowMs - atMs >= RECOVERY_MS) this.#recoveredAt.delete(peer);
   }
 }

@@ -93,14 +93,15 @@ Deno.test("RecentMessages keeps what is younger than two seconds until there is 
   assertEquals([recent.size, recent.bytes], [1, 74]);
 });
 
-Deno.test("RecentMessages.noncesUpTo() tells a run that goes round the end of its places", () => {
+Deno.test("RecentMessages.endUpTo() and .nonces() tell a run that goes round the end of its places", () => {
   const clock = new VirtualClock();
   // 256 places, of which an evicted message leaves one: a run of 200 from number 200 on goes round.
   const recent = new RecentMessages({ clock, bytesMax: 50 * (64 + 10) });
   for (let nonce = 1n; nonce <= 400n; nonce++) recent.add(nonce, new Uint8Array(10));
   assertEquals([recent.oldest, recent.next], [200, 400]);
   const packed = (from: number) => packNonces(Array.from({ length: 400 - from }, (_, i) => BigInt(from + i + 1)));
-  assertEquals(recent.noncesUpTo(0, clock.now()), packed(200));
-  assertEquals(recent.noncesUpTo(250, clock.now()), packed(250));
-  assertEquals(recent.noncesUpTo(300, clock.now() - 1), packed(400));
+  assertEquals(recent.endUpTo(0, clock.now()), 400);
+  assertEquals(recent.nonces(200, 400), packed(200));
+  assertEquals(recent.nonces(250, 400), packed(250));
+  assertEquals([recent.endUpTo(0, clock.now() - 1), recent.endUpTo(300, clock.now() - 1)], [200, 300]);
 });

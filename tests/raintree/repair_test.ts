@@ -77,25 +77,74 @@ Deno.test("Repair skips dead neighbours", async () => {
   assert(!to.some((peer) => dead.has(peer)));
 });
 
-Deno.test("Repair offers many less often, and each of them to both neighbours and to those behind them all the same", async () => {
-  const { clock, sink, ring, got, random } = rig();
+/** Two hundred broadcasts an interval, twelve times, and what each peer is told meanwhile and for a while after. */
+async function many({ clock, sink, got, random }: ReturnType<typeof rig>, each: (interval: number) => void = () => {}) {
   const nonces: bigint[] = [];
-  const peers = [ring.at(1), ring.at(0, -1), ring.at(2), ring.at(0, -2)];
-  const told = new Map(peers.map((peer) => [peer, { nonces: [] as bigint[], rounds: 0 }]));
+  const told = new Map<Address, { nonces: bigint[]; rounds: number }>();
   for (let interval = 0; interval < 30; interval++) {
     if (interval < 12) nonces.push(...Array.from({ length: 200 }, () => randomNonce(random)));
     for (const nonce of nonces.slice(200 * interval)) got(nonce);
     await clock.advance(50);
-    const said = sink.take();
-    for (const [peer, { nonces }] of told) {
-      nonces.push(...said.filter(({ to }) => to === peer).map(({ nonce }) => nonce));
+    each(interval);
+    for (const [to, said] of Map.groupBy(sink.take(), ({ to }) => to)) {
+      const row = told.getOrInsert(to, { nonces: [], rounds: 0 });
+      row.nonces.push(...said.map(({ nonce }) => nonce));
+      row.rounds++;
     }
-    for (const [peer, row] of told) if (said.some(({ to }) => to === peer)) row.rounds++;
   }
-  for (const row of told.values()) {
-    assertEquals(row.nonces, nonces);
-    assert(row.rounds <= 6, `told in ${row.rounds} rounds`); // 200, three times 600, and 400: in one round or in two
+  return { nonces, told };
+}
+
+Deno.test("Repair offers many less often, and in calm to both neighbours and one connected peer alone", async () => {
+  const network = rig();
+  const { ring, connected, clock } = network;
+  const { nonces, told } = await many(network);
+  for (const peer of [ring.at(1), ring.at(0, -1)]) {
+    assertEquals(told.get(peer)?.nonces, nonces);
+    assert(told.get(peer)!.rounds <= 4, `told in ${told.get(peer)!.rounds} rounds`); // 200, 1200, and 1000: in one round or in two
+    told.delete(peer);
   }
+  assert([...told.keys()].every((peer) => connected.includes(peer)), `told ${[...told.keys()]}`);
+  assertEquals([...told.values()].flatMap(({ nonces }) => nonces).length, nonces.length);
+  await clock.advance(10_000);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("Repair offers many to those behind the neighbours and to more connected peers from a hint of trouble on, and those of the two seconds before", async () => {
+  const network = rig();
+  const { ring, connected, repair } = network;
+  let first = 0n;
+  const { nonces, told } = await many(
+    { ...network, got: (nonce) => (first ||= nonce, network.got(nonce)) },
+    (interval) => {
+      if (interval === 25) repair.contest(first);
+    },
+  );
+  for (const peer of [1, -1, 2, -2].map((offset) => ring.at(0, offset))) {
+    assertEquals(new Set(told.get(peer)?.nonces), new Set(nonces), `told ${peer}`);
+  }
+  const others = connected.flatMap((peer) => told.get(peer)?.nonces ?? []);
+  assert(
+    others.length >= 2.5 * nonces.length,
+    `${others.length} offers of ${nonces.length} broadcasts to connected peers`,
+  );
+});
+
+Deno.test("Repair offers many to whoever has just lacked something", async () => {
+  const network = rig();
+  const { ring, clock, sink, connected, repair, got } = network;
+  const peer = ring.at(9); // neither near nor connected
+  assert(!connected.includes(peer));
+  got(7n);
+  repair.recovered(peer);
+  repair.wanted(peer, [7n]);
+  await clock.advance(1000);
+  sink.take();
+  const { nonces, told } = await many(network);
+  assertEquals(told.get(peer)?.nonces, nonces);
+  await clock.advance(5000);
+  sink.take();
+  assertEquals((await many(network)).told.get(peer), undefined);
 });
 
 Deno.test("Repair offers everything to its neighbours however long its intervals are", async () => {
@@ -209,7 +258,7 @@ Deno.test("Repair.asked() answers that it has it, or wants it at once", () => {
 Deno.test("Repair.recovered() offers all, the newest first and so many at a time, not at every turn, and nothing twice", async () => {
   const { clock, sink, ring, stranger, delivered, repair, got } = rig(20, { rounds: 0 });
   for (let nonce = 1n; nonce <= 3000n; nonce++) got(nonce);
-  await clock.advance(1000);
+  await clock.advance(3000);
   sink.take();
   const peer = ring.at(9);
   repair.recovered(peer);
