@@ -36,7 +36,7 @@ const YOUNG_SHARES = 4;
 /** What keeping an empty message takes. */
 const ENTRY_BYTES = 64;
 const FIRST_PLACES = 256;
-/** Large enough that the system keeps it apart: what lives for seconds amid memory that is used for one message makes all of that slower to find. */
+/** Large, as what lives for seconds amid memory that is used for one message leaves holes there, and makes all of that slower to find. */
 const CHUNK_BYTES = 256 * 1024;
 const CHUNK_BYTES_FIRST = 4 * 1024;
 /** Messages above this get memory of their own: at most a quarter of a chunk is left empty. */
@@ -171,7 +171,7 @@ export class RecentMessages {
     return this.#young(sequence, nowMs);
   }
 
-  /** The number behind the last of the messages from number `from` on, in a row, that came at `atMs` or before; `from` if there is none. */
+  /** The number behind the last of the messages from number `from` (the oldest, if that is forgotten) on, in a row, that came at `atMs` or before; that number itself if there is none. */
   endUpTo(from: number, atMs: number): number {
     let end = Math.max(from, this.#oldest);
     while (end < this.#next && this.#times[end & this.#mask] <= atMs) end++;
@@ -235,17 +235,17 @@ export class RecentMessages {
     if (this.size > this.#mask) this.#grow();
   }
 
-  /** Twice the last one, up to the full size: a node that hears little keeps little. */
+  /** A quarter of what is held, up to the full size: a node that keeps little takes little. */
   #chunkBytes(least: number): number {
-    return Math.min(CHUNK_BYTES, Math.max(CHUNK_BYTES_FIRST, 2 * this.#chunk.memory.length, least));
+    return Math.max(CHUNK_BYTES_FIRST, Math.min(CHUNK_BYTES, Math.floor(this.#bytes / 4)), least);
   }
 
-  /** A chunk holds no message any more. */
+  /** A chunk holds no message any more. Spare ones are a quarter of what is held, at most: a peak leaves no memory behind. */
   #spare(chunk: Chunk): void {
+    const spare = this.#spareChunks;
     if (chunk === this.#chunk) this.#chunkUsed = 0;
-    else if (chunk.memory.length === CHUNK_BYTES && this.#spareChunks.length < SPARE_CHUNKS_MAX) {
-      this.#spareChunks.push(chunk);
-    }
+    else if (chunk.memory.length === CHUNK_BYTES && spare.length < SPARE_CHUNKS_MAX) spare.push(chunk);
+    while (4 * CHUNK_BYTES * spare.length > this.#bytes && spare.length > 0) spare.pop();
   }
 
   /** Twice the places; the bound on bytes is one on these too. */

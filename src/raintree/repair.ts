@@ -1,5 +1,4 @@
 import type { Cancel, Clock } from "../base/clock.ts";
-import { dropOldest } from "../base/drop_oldest.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { below, type Random } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
@@ -63,10 +62,8 @@ const BUSY_INTERVALS = 3;
 const CALM_INTERVALS = 6;
 /** It is calm when there was no hint of trouble for so long, milliseconds. */
 const CALM_MS = 5000;
-/** When calm ends, those of many that came so lately are told to as many as if it had ended before they came, milliseconds. */
-const HINDSIGHT_MS = 2000;
-/** Peers that are told of many because they lacked something within {@link CALM_MS}. */
-const NEEDY_MAX = 8;
+/** When calm ends, those of many that came so lately are offered as if it had ended before they came, milliseconds: all of them are still kept. */
+const HINDSIGHT_MS = 1500;
 /** Random peers that many are offered to; others to one. Who is alone among liars, three on each side, hears of a broadcast by chance alone. */
 const BUSY_FANOUT = 3;
 /**
@@ -83,8 +80,8 @@ const TIDY_MS = 5000;
  *
  * Without trouble each broadcast is offered once, to the two ring neighbours and one random connected peer, and later, unless many come, to the two behind
  * the neighbours. On a hint of trouble (it came by repair, somebody wanted it from here, none of those it was handed to acknowledged) it is contested:
- * offered to `fanout` random peers in each of `rounds` intervals, once in its life. For a while many are then offered to those behind the neighbours too, to
- * two more random peers, and to whoever lacked something. A payload goes only to whom it was offered, once per offer and twice in all.
+ * offered to `fanout` random peers in each of `rounds` intervals, once in its life. For a while many are then offered to those behind the neighbours too, and to
+ * two more random peers. A payload goes only to whom it was offered, once per offer and twice in all.
  */
 export class Repair {
   readonly #options: RepairOptions;
@@ -100,8 +97,6 @@ export class Repair {
   readonly #served = new Served();
   readonly #grievances: Grievances;
   readonly #contested: Contested;
-  /** Who lacked something, and when: whom the tree passes over once it passes over again. */
-  readonly #needy = new Map<Address, number>();
   /** When there was a hint of trouble last. */
   #troubledMs = -Infinity;
   readonly #recoveredAt = new Map<Address, number>();
@@ -111,8 +106,10 @@ export class Repair {
   #unoffered: number;
   /** The same for those behind the neighbours. */
   #unofferedFar: number;
-  /** Intervals till something new is offered again. */
-  #resting = 0;
+  /** Whether many came lately. */
+  #many = false;
+  /** Intervals since something new was offered, if there was any. */
+  #waited = 0;
   #tidiedMs = 0;
   #cancel: Cancel | undefined;
   #closed = false;
@@ -193,8 +190,6 @@ export class Repair {
         if (!this.#options.nonces.has(nonce)) refused++;
       } else if (this.#served.take(from, message.sequence)) {
         this.#options.deliver(from, message);
-        if (!this.#needy.delete(from) && this.#needy.size === NEEDY_MAX) dropOldest(this.#needy);
-        this.#needy.set(from, this.#clock.now());
         this.#contest(message.sequence);
       } else {
         refused++;
@@ -267,12 +262,13 @@ export class Repair {
       this.#returning.clear();
       return;
     }
-    if (this.#resting > 0) this.#resting--;
-    const rests = this.#resting > 0;
+    const isCalm = nowMs - this.#troubledMs >= CALM_MS;
+    const rests = ++this.#waited < (!this.#many ? 1 : isCalm ? CALM_INTERVALS : BUSY_INTERVALS);
     const staked = rests && this.#contested.open === 0 ? [] : this.#connectedStaked(ring);
     if (!rests) {
       this.#offerSettled(ring, self, staked, nowMs);
-      this.#offerFar(ring, self, staked, nowMs);
+      this.#offerFar(ring, self, staked, nowMs, this.#many && isCalm);
+      this.#waited = 0;
     }
     this.#offerContested(ring, self, staked, nowMs);
     for (const [peer, until] of this.#returning) {
@@ -288,35 +284,25 @@ export class Repair {
   #offerSettled(ring: Ring, self: number, connected: Address[], nowMs: number): void {
     const from = Math.max(this.#unoffered, this.#recent.oldest);
     const until = this.#unoffered = this.#recent.endUpTo(from, nowMs - this.#settleMs);
+    this.#many = until - from > BUSY * this.#waited;
     if (until === from) return;
     const peers = this.#neighbours(ring, self, 0);
     this.#draw(connected, 1, peers);
-    const { isDead } = this.#options;
-    for (const [peer, atMs] of until - from > BUSY ? this.#needy : []) {
-      if (nowMs - atMs < CALM_MS && ring.has(peer) && !isDead(peer)) peers.add(peer);
-    }
-    this.#offerRun(peers, from, until, nowMs);
+    this.#offerRun(peers, from, until);
   }
 
-  /** To those behind the neighbours; many to more random peers too, and to nobody as long as it is calm. */
-  #offerFar(ring: Ring, self: number, connected: Address[], nowMs: number): void {
+  /** To those behind the neighbours; many to more random peers too. While they are held back, only those of the last moments are. */
+  #offerFar(ring: Ring, self: number, connected: Address[], nowMs: number, heldBack: boolean): void {
     const from = Math.max(this.#unofferedFar, this.#recent.oldest);
     const until = this.#recent.endUpTo(from, nowMs - this.#settleMs - FAR_MS);
-    if (until === from) return;
-    const many = until - from > BUSY;
-    if (many && nowMs - this.#troubledMs >= CALM_MS) {
-      this.#unofferedFar = this.#recent.endUpTo(from, nowMs - HINDSIGHT_MS);
-      return;
-    }
-    this.#unofferedFar = until;
+    this.#unofferedFar = heldBack ? Math.min(until, this.#recent.endUpTo(from, nowMs - HINDSIGHT_MS)) : until;
+    if (heldBack || until === from) return;
     const peers = this.#neighbours(ring, self, 1);
-    if (many) this.#draw(connected, BUSY_FANOUT - 1, peers);
-    this.#offerRun(peers, from, until, nowMs);
+    if (until - from > BUSY) this.#draw(connected, BUSY_FANOUT - 1, peers);
+    this.#offerRun(peers, from, until);
   }
 
-  #offerRun(peers: Iterable<Address>, from: number, until: number, nowMs: number): void {
-    const isCalm = nowMs - this.#troubledMs >= CALM_MS;
-    if (until - from > BUSY) this.#resting = isCalm ? CALM_INTERVALS : BUSY_INTERVALS;
+  #offerRun(peers: Iterable<Address>, from: number, until: number): void {
     const nonces = this.#recent.nonces(from, until);
     for (const peer of peers) {
       this.#served.offeredRun(peer, from, until);

@@ -77,12 +77,12 @@ Deno.test("Repair skips dead neighbours", async () => {
   assert(!to.some((peer) => dead.has(peer)));
 });
 
-/** Two hundred broadcasts an interval, twelve times, and what each peer is told meanwhile and for a while after. */
+/** Two hundred broadcasts an interval, for three seconds, and what each peer is told meanwhile. */
 async function many({ clock, sink, got, random }: ReturnType<typeof rig>, each: (interval: number) => void = () => {}) {
   const nonces: bigint[] = [];
   const told = new Map<Address, { nonces: bigint[]; rounds: number }>();
-  for (let interval = 0; interval < 30; interval++) {
-    if (interval < 12) nonces.push(...Array.from({ length: 200 }, () => randomNonce(random)));
+  for (let interval = 0; interval < 60; interval++) {
+    nonces.push(...Array.from({ length: 200 }, () => randomNonce(random)));
     for (const nonce of nonces.slice(200 * interval)) got(nonce);
     await clock.advance(50);
     each(interval);
@@ -100,17 +100,19 @@ Deno.test("Repair offers many less often, and in calm to both neighbours and one
   const { ring, connected, clock } = network;
   const { nonces, told } = await many(network);
   for (const peer of [ring.at(1), ring.at(0, -1)]) {
-    assertEquals(told.get(peer)?.nonces, nonces);
-    assert(told.get(peer)!.rounds <= 4, `told in ${told.get(peer)!.rounds} rounds`); // 200, 1200, and 1000: in one round or in two
+    const row = told.get(peer)!;
+    assert(row.nonces.length >= 200 * (60 - 6 - 6), `told of ${row.nonces.length}`); // settled, and not in the current rest
+    assertEquals(row.nonces, nonces.slice(0, row.nonces.length));
+    assert(row.rounds <= 10, `told in ${row.rounds} rounds`);
     told.delete(peer);
   }
   assert([...told.keys()].every((peer) => connected.includes(peer)), `told ${[...told.keys()]}`);
-  assertEquals([...told.values()].flatMap(({ nonces }) => nonces).length, nonces.length);
+  assert([...told.values()].flatMap(({ nonces }) => nonces).length <= nonces.length);
   await clock.advance(10_000);
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Repair offers many to those behind the neighbours and to more connected peers from a hint of trouble on, and those of the two seconds before", async () => {
+Deno.test("Repair offers many to those behind the neighbours and to more connected peers from a hint of trouble on, and those of the moments before", async () => {
   const network = rig();
   const { ring, connected, repair } = network;
   let first = 0n;
@@ -120,31 +122,26 @@ Deno.test("Repair offers many to those behind the neighbours and to more connect
       if (interval === 25) repair.contest(first);
     },
   );
+  const due = nonces.slice(0, 200 * (60 - 14 - 3)); // settled, behind the neighbours, and not in the current rest
   for (const peer of [1, -1, 2, -2].map((offset) => ring.at(0, offset))) {
-    assertEquals(new Set(told.get(peer)?.nonces), new Set(nonces), `told ${peer}`);
+    assertEquals(due.filter((nonce) => !told.get(peer)?.nonces.includes(nonce)).length, 0, `not told ${peer}`);
   }
   const others = connected.flatMap((peer) => told.get(peer)?.nonces ?? []);
-  assert(
-    others.length >= 2.5 * nonces.length,
-    `${others.length} offers of ${nonces.length} broadcasts to connected peers`,
-  );
+  assert(others.length >= 3 * due.length, `${others.length} offers of ${due.length} broadcasts to connected peers`);
 });
 
-Deno.test("Repair offers many to whoever has just lacked something", async () => {
-  const network = rig();
-  const { ring, clock, sink, connected, repair, got } = network;
-  const peer = ring.at(9); // neither near nor connected
-  assert(!connected.includes(peer));
-  got(7n);
-  repair.recovered(peer);
-  repair.wanted(peer, [7n]);
+Deno.test("Repair takes them for many as long as they come fast, and not for what came before", async () => {
+  const { clock, sink, ring, got } = rig();
+  const nonces = Array.from({ length: 3000 }, (_, i) => BigInt(i + 1));
+  for (const nonce of nonces.slice(0, 1000)) got(nonce);
+  for (const nonce of nonces.slice(1000)) {
+    got(nonce);
+    await clock.advance(2);
+  }
   await clock.advance(1000);
-  sink.take();
-  const { nonces, told } = await many(network);
-  assertEquals(told.get(peer)?.nonces, nonces);
-  await clock.advance(5000);
-  sink.take();
-  assertEquals((await many(network)).told.get(peer), undefined);
+  const said = sink.take().filter(({ to }) => to === ring.at(2)).map(({ nonce }) => nonce);
+  assertEquals(new Set(said), new Set(nonces));
+  assertEquals(clock.pending, 0);
 });
 
 Deno.test("Repair offers everything to its neighbours however long its intervals are", async () => {
