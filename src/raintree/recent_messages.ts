@@ -21,7 +21,7 @@ export interface RecentMessagesOptions {
   clock: Clock;
   /**
    * How much is kept, bytes; each message counts for 64 more than it has. What came within the last two seconds is kept beyond it, up to four times as much: otherwise one
-   * large message takes away what others are still to be given. The memory behind it is up to a quarter larger. @default {4194304}
+   * large message takes away what others are still to be given. The memory behind it is up to a half larger. @default {4194304}
    */
   bytesMax?: number;
   /** How long it is kept, milliseconds. @default {60000} */
