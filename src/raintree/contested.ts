@@ -1,3 +1,5 @@
+import { dropOldest } from "../base/drop_oldest.ts";
+
 /** Contested broadcasts remembered; of more, the oldest is offered no more. */
 const CONTESTED_MAX = 8192;
 /** Contested broadcasts offered in one round; the others wait for the next. */
@@ -29,11 +31,9 @@ export class Contested {
   add(sequence: number): boolean {
     if (this.#rounds === 0 || this.#left.has(sequence)) return false;
     if (this.#left.size === CONTESTED_MAX) {
-      for (const [oldest, left] of this.#left) {
-        if (left > 0) this.#open--;
-        this.#left.delete(oldest);
-        break;
-      }
+      const [[, left]] = this.#left;
+      if (left > 0) this.#open--;
+      dropOldest(this.#left);
     }
     this.#left.set(sequence, this.#rounds);
     this.#open++;

@@ -39,7 +39,7 @@ const FIRST_PLACES = 256;
 /** Large, as what lives for seconds amid memory that is used for one message leaves holes there, and makes all of that slower to find. */
 const CHUNK_BYTES = 256 * 1024;
 const CHUNK_BYTES_FIRST = 4 * 1024;
-/** Messages above this get memory of their own: at most a quarter of a chunk is left empty. */
+/** Messages above this get memory of their own: at most a quarter of a chunk of full size is left empty. */
 const PIECE_BYTES_MAX = CHUNK_BYTES / 4;
 
 /** Memory for messages. */
@@ -245,7 +245,7 @@ export class RecentMessages {
     const spare = this.#spareChunks;
     if (chunk === this.#chunk) this.#chunkUsed = 0;
     else if (chunk.memory.length === CHUNK_BYTES && spare.length < SPARE_CHUNKS_MAX) spare.push(chunk);
-    while (4 * CHUNK_BYTES * spare.length > this.#bytes && spare.length > 0) spare.pop();
+    while (4 * CHUNK_BYTES * spare.length > this.#bytes) spare.pop();
   }
 
   /** Twice the places; the bound on bytes is one on these too. */

@@ -2,8 +2,8 @@ import type { Cancel, Clock } from "../base/clock.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { below, type Random } from "../base/random.ts";
 import type { Address } from "../identity/address.ts";
-import type { ControlSink } from "./control_outbox.ts";
 import { Contested } from "./contested.ts";
+import type { ControlSink } from "./control_outbox.ts";
 import { Grievances } from "./grievances.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { nearestAlive, type RingSide } from "./nearest_alive.ts";
@@ -64,7 +64,7 @@ const CALM_INTERVALS = 6;
 const CALM_MS = 5000;
 /** When calm ends, those of many that came so lately are offered as if it had ended before they came, milliseconds: all of them are still kept. */
 const HINDSIGHT_MS = 1500;
-/** Random peers that many are offered to; others to one. Who is alone among liars, three on each side, hears of a broadcast by chance alone. */
+/** Random peers that many are offered to where there is trouble; others to one. Who is alone among liars, three on each side, hears of a broadcast by chance alone. */
 const BUSY_FANOUT = 3;
 /**
  * So much later those behind the neighbours are told too, milliseconds. Who is alone behind a liar has that liar for a
@@ -294,8 +294,9 @@ export class Repair {
   /** To those behind the neighbours; many to more random peers too. While they are held back, only those of the last moments are. */
   #offerFar(ring: Ring, self: number, connected: Address[], nowMs: number, heldBack: boolean): void {
     const from = Math.max(this.#unofferedFar, this.#recent.oldest);
-    const until = this.#recent.endUpTo(from, nowMs - this.#settleMs - FAR_MS);
-    this.#unofferedFar = heldBack ? Math.min(until, this.#recent.endUpTo(from, nowMs - HINDSIGHT_MS)) : until;
+    const farMs = this.#settleMs + FAR_MS;
+    const until = this.#recent.endUpTo(from, nowMs - (heldBack ? Math.max(HINDSIGHT_MS, farMs) : farMs));
+    this.#unofferedFar = until;
     if (heldBack || until === from) return;
     const peers = this.#neighbours(ring, self, 1);
     if (until - from > BUSY) this.#draw(connected, BUSY_FANOUT - 1, peers);
