@@ -170,10 +170,18 @@ async function lives(pid: number): Promise<boolean> {
   return state !== "Z" && state !== "X";
 }
 
-/** What Linux says of a process; empty where there is none. */
+/** What is read of what Linux says of a process: much more than the arguments of a node. */
+const PROCESS_BYTES = 64 * 1024;
+
+/**
+ * What Linux says of a process; empty where there is none. In one read: of a process that becomes another program between two, the first half would be of the
+ * one and the second of the other.
+ */
 async function ofProcess(pid: number, what: "cmdline" | "stat"): Promise<string> {
+  const bytes = new Uint8Array(PROCESS_BYTES);
   try {
-    return await Deno.readTextFile(`/proc/${pid}/${what}`);
+    using file = await Deno.open(`/proc/${pid}/${what}`);
+    return new TextDecoder().decode(bytes.subarray(0, await file.read(bytes) ?? 0));
   } catch (error) {
     // It ended before, or while we read.
     if (error instanceof Deno.errors.NotFound || /os error 3\b/.test(String(error))) return "";
