@@ -32,7 +32,7 @@ export interface DrawFaultsOptions {
   withinMs?: number;
   /** How many at most of each kind that is drawn. @default {3} */
   most?: number;
-  /** Nodes that stay well. @default {none} */
+  /** Nodes that are not paused, slowed or crashed; partitions cut them off like all others. @default {none} */
   spare?: Iterable<Address>;
   /** Kinds to draw from. @default {all} */
   kinds?: readonly FaultKind[];

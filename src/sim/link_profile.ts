@@ -48,6 +48,11 @@ export function linkProfile(given: Partial<LinkProfile>): LinkProfile {
   return profile;
 }
 
+/** Whether messages of channels may be lost or doubled on such a way. */
+export function losesMessages({ messageLoss, duplicates }: LinkProfile): boolean {
+  return messageLoss + duplicates > 0;
+}
+
 function outOfRange(name: string, value: number, wanted: string): RangeError {
   return new RangeError(`Link has ${name} ${value}, wanted ${wanted}`);
 }

@@ -201,7 +201,7 @@ export class SimCluster implements AsyncDisposable {
     this.#start(node.module);
   }
 
-  /** Ends every fault, lets every start end, and stops the nodes that live, in the time that takes. */
+  /** Ends cuts and pauses, lets every start end, and stops the nodes that live, in the time that takes. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.network.heal();
     const live = this.nodes.filter((_, position) => this.lives(position));

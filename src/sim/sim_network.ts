@@ -5,7 +5,7 @@ import { ByteWriter } from "../codec/byte_writer.ts";
 import { FrameDecoder } from "../codec/frame.ts";
 import type { Address } from "../identity/address.ts";
 import type { ProvenIdentity } from "../transport/frame_link.ts";
-import { drawLatency, type LinkProfile, linkProfile } from "./link_profile.ts";
+import { drawLatency, type LinkProfile, linkProfile, losesMessages } from "./link_profile.ts";
 import { type ClockSkew, SimHost } from "./sim_host.ts";
 import type { SimEnd, SimLink } from "./sim_link.ts";
 import { SimDial } from "./sim_dial.ts";
@@ -17,8 +17,6 @@ export interface SimNetworkOptions {
   seed?: number;
   /** What every link is like, or each by its two ends, asked once for each direction. @default {instant and perfect} */
   link?: Partial<LinkProfile> | ((from: Address, to: Address) => Partial<LinkProfile>);
-  /** Bytes under way on one direction of a connection; a sender waits when they are used up. @default {1048576} */
-  windowBytes?: number;
   /** Sees each frame that leaves a node, before any fault. @default {nobody looks} */
   tap?: Tap;
 }
@@ -112,8 +110,6 @@ export class SimNetwork {
     messagesLost: 0,
     messagesDuplicated: 0,
   };
-  /** Bytes under way on one direction of a connection. */
-  readonly windowBytes: number;
   /** For links: what a turn is written to. */
   readonly scratch: ByteWriter = new ByteWriter();
   readonly #seed: number;
@@ -129,12 +125,11 @@ export class SimNetwork {
 
   /** A network without nodes. @throws {RangeError} for a link that cannot be */
   constructor(clock: Clock, options: SimNetworkOptions = {}) {
-    const { seed = 1, link = {}, windowBytes = 1 << 20, tap } = options;
+    const { seed = 1, link = {}, tap } = options;
     this.#tap = tap === undefined ? undefined : tapFrames(tap);
     this.clock = clock;
     this.#seed = seed;
     this.random = seededRandom(seed);
-    this.windowBytes = windowBytes;
     this.#same = typeof link === "function" ? undefined : linkProfile(link);
     this.#profileOf = (from, to) => typeof link === "function" ? linkProfile(link(from, to)) : this.#same!;
   }
@@ -260,7 +255,7 @@ export class SimNetwork {
    */
   losesMessages(a: SimHost, b: SimHost): boolean {
     if (a.muted.size + b.muted.size > 0) return true;
-    return [this.profile(a, b), this.profile(b, a)].some(({ messageLoss, duplicates }) => messageLoss + duplicates > 0);
+    return losesMessages(this.profile(a, b)) || losesMessages(this.profile(b, a));
   }
 
   /**

@@ -4,6 +4,9 @@ import type { SimHost } from "./sim_host.ts";
 import type { SimNetwork } from "./sim_network.ts";
 import { TraceKind } from "./sim_trace.ts";
 
+/** Bytes under way on one direction of a connection; a sender waits when they are used up. */
+const WINDOW_BYTES = 1 << 20;
+
 /** What a {@link SimPipe} ends in. */
 export interface PipeEnds {
   /** Bytes arrive at the receiver. */
@@ -24,7 +27,7 @@ interface Parcel {
 
 /**
  * One direction of a simulated connection: a stream of bytes, so all arrives, in order, and loss is lateness. Across a partition bytes wait and
- * are tried again at intervals that double, as TCP does. One timer however much is under way; that is bounded by the network's window.
+ * are tried again at intervals that double, as TCP does. One timer however much is under way; that is bounded by the window.
  */
 export class SimPipe {
   readonly #network: SimNetwork;
@@ -49,7 +52,7 @@ export class SimPipe {
 
   /** Whether the window has room. */
   get open(): boolean {
-    return this.#inFlight < this.#network.windowBytes;
+    return this.#inFlight < WINDOW_BYTES;
   }
 
   /** Milliseconds until the line has sent what was given to it. */

@@ -4,7 +4,7 @@ import { varintLength } from "../codec/varint.ts";
 import { CHANNELS } from "../module/channels.ts";
 import type { P2PConfigInput } from "../module/config.ts";
 import type { TreeMode } from "../raintree/tree.ts";
-import { SimCluster } from "./sim_cluster.ts";
+import { type SimBroadcast, SimCluster } from "./sim_cluster.ts";
 import type { SimHost } from "./sim_host.ts";
 
 /** What one simulated run is made of. Plain data: it travels to a worker. */
@@ -29,8 +29,6 @@ export interface SimRunOptions {
   broadcasts?: number;
   /** Bytes of each. @default {256} */
   payloadBytes?: number;
-  /** Virtual milliseconds after the last send until whoever has not got everything counts as missed. @default {10000} */
-  withinMs?: number;
   /** Every broadcast asks for a receipt within this time, virtual milliseconds. @default {none is asked for} */
   receiptMs?: number;
   /** More configuration of every node. */
@@ -86,6 +84,9 @@ export interface SimRunOutcome {
 /** Virtual milliseconds between two broadcasts of a run. */
 export const BETWEEN_MS = 250;
 
+/** Virtual milliseconds after the last send; whoever has not got everything by then counts as missed. */
+const WITHIN_MS = 10_000;
+
 /** What is still said once everyone has it, virtual milliseconds: it is part of what a broadcast costs. */
 const TAIL_MS = 2_000;
 
@@ -108,7 +109,7 @@ const QUIET_MS = 1_000;
  */
 export async function runSimulation(options: SimRunOptions): Promise<SimRunOutcome> {
   const { nodes, seed = 1, mode = "exact", loss = 0, latencyMs = 50, jitterMs = 20, config } = options;
-  const { broadcasts = 1, payloadBytes, withinMs = 10_000, receiptMs } = options;
+  const { broadcasts = 1, payloadBytes, receiptMs } = options;
   const random = seededRandom((seed + 0x9e3779b9) >>> 0); // not the one that the keys come from
   const { dead, liars, honest } = roles(options, random.next);
   const wires = new WireCount();
@@ -126,15 +127,20 @@ export async function runSimulation(options: SimRunOptions): Promise<SimRunOutco
     cluster.broadcasts.every(({ from, arrivals, receipt }) =>
       honest.every((each) => each === from || arrivals.has(each)) && (receiptMs === undefined || receipt !== undefined)
     );
-  await cluster.comesTrue(reachedAll, withinMs);
+  await cluster.comesTrue(reachedAll, WITHIN_MS);
+  const judgedMs = cluster.clock.now();
+  const arrival = (arrivals: SimBroadcast["arrivals"], position: number) => {
+    const atMs = arrivals.get(position);
+    return atMs !== undefined && atMs <= judgedMs ? atMs : undefined;
+  };
   await cluster.clock.advance(TAIL_MS);
 
   const due = (honest.length - 1) * broadcasts;
   const results = cluster.broadcasts.map(({ from, sentMs, arrivals, parents, duplicates, receipt }) => ({
     from,
-    arrivalsMs: cluster.nodes.map((_, position) => since(arrivals.get(position), sentMs)),
+    arrivalsMs: cluster.nodes.map((_, position) => since(arrival(arrivals, position), sentMs)),
     parents: cluster.nodes.map((_, position) => parents.get(position) ?? null),
-    missed: honest.filter((position) => position !== from && !arrivals.has(position)),
+    missed: honest.filter((position) => position !== from && arrival(arrivals, position) === undefined),
     duplicates,
     ...(receipt && {
       receipt: {

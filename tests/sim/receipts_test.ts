@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SimCluster } from "../../src/sim/sim_cluster.ts";
 
 const CONTENT = { typeUrl: "test/receipt", value: new Uint8Array() };
@@ -27,6 +27,17 @@ Deno.test("a receipt comes at its deadline, also where targets would have to be 
     assertEquals(dead.every((each) => broadcast.receipt!.missing.includes(each)), true);
     await clock.advance(1000);
   }
+});
+
+Deno.test("a receipt waits for the dead until they are known to be dead, and no longer", async () => {
+  const cluster = await SimCluster.start({ nodes: 27, seed: 3 });
+  const dead = [1, 9, 22].map((position) => cluster.nodes[position].key.address);
+  for (const address of dead) cluster.network.crash(address, { silent: true });
+  const broadcast = cluster.broadcast(0, 256, 60_000);
+  await cluster.until("receipt", () => broadcast.receipt !== undefined, 60_000);
+  const { missing, elapsedMs } = broadcast.receipt!;
+  assertEquals(missing.toSorted(), dead.toSorted());
+  assert(elapsedMs < 15_000, `after ${elapsedMs} ms`);
 });
 
 Deno.test("P2PModule.broadcast() asks for a receipt where it is told to, and refuses what is none", async () => {
