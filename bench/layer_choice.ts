@@ -2,25 +2,24 @@
 import { parseArgs } from "@std/cli";
 import type { P2PConfigInput } from "../src/module/config.ts";
 import { runSimulation } from "../src/sim/sim_run.ts";
-
-const OFF: P2PConfigInput = { acks: false, failure_detector: false, repair: false, igyw: false, redundancy: 0 };
+import { LAYERS_OFF } from "./layers.ts";
 
 const VARIANTS: readonly [name: string, config: P2PConfigInput][] = [
-  ["off", OFF],
+  ["off", LAYERS_OFF],
   ["acks, adjust once, replacements do not acknowledge (as published)", {
-    ...OFF,
+    ...LAYERS_OFF,
     acks: true,
     adjust_limit: 1,
     replacements_ack: false,
   }],
-  ["acks", { ...OFF, acks: true }],
-  ["acks, failure_detector", { ...OFF, acks: true, failure_detector: true }],
-  ["igyw", { ...OFF, igyw: true }],
-  ["acks, igyw", { ...OFF, acks: true, igyw: true }],
-  ["repair", { ...OFF, repair: true }],
-  ["redundancy 1", { ...OFF, redundancy: 1 }],
-  ["acks, failure_detector, repair (the default)", { ...OFF, acks: true, failure_detector: true, repair: true }],
-  ["all but redundancy", { ...OFF, acks: true, failure_detector: true, repair: true, igyw: true }],
+  ["acks", { ...LAYERS_OFF, acks: true }],
+  ["acks, failure_detector", { ...LAYERS_OFF, acks: true, failure_detector: true }],
+  ["igyw", { ...LAYERS_OFF, igyw: true }],
+  ["acks, igyw", { ...LAYERS_OFF, acks: true, igyw: true }],
+  ["repair", { ...LAYERS_OFF, repair: true }],
+  ["redundancy 1", { ...LAYERS_OFF, redundancy: 1 }],
+  ["acks, failure_detector, repair (the default)", { ...LAYERS_OFF, acks: true, failure_detector: true, repair: true }],
+  ["all but redundancy", { ...LAYERS_OFF, acks: true, failure_detector: true, repair: true, igyw: true }],
 ];
 
 const FAULTS = [{ fault: "none" }, { fault: "33 % dead", dead: 0.33 }, { fault: "33 % liars", liars: 0.33 }, {

@@ -1,4 +1,4 @@
-import { CONFIG_FIELDS, CONFIG_NAMES } from "../src/module/config_fields.ts";
+import type { P2PConfigInput } from "../src/module/config.ts";
 import { BROADCAST_PARAMETERS, type BroadcastRow, measureBroadcast } from "./broadcast.ts";
 import { type MeasureOptions, median, round } from "./harness.ts";
 import { type Output, readOptions, runNamed } from "./options.ts";
@@ -18,39 +18,31 @@ Options:
 Names:
 `;
 
-/** The reliability layers by their field of the configuration: the value that switches each off, and the one that switches it on. */
-const LAYERS: Readonly<Record<string, { off: boolean | number; on: boolean | number }>> = {
-  acks: { off: false, on: true },
-  redundancy: { off: 0, on: 1 },
-  igyw: { off: false, on: true },
-  repair: { off: false, on: true },
-  failure_detector: { off: false, on: true },
-};
+/** The bare tree: every reliability layer off, by its field of the configuration. */
+export const LAYERS_OFF = {
+  acks: false,
+  redundancy: 0,
+  igyw: false,
+  repair: false,
+  failure_detector: false,
+} as const satisfies P2PConfigInput;
 
 /** A way to configure the nodes. */
 interface Variant {
   readonly name: string;
-  readonly config: Readonly<Record<string, boolean | number>>;
+  readonly config: P2PConfigInput;
 }
 
 /** The variant that the others are compared with. */
 const BASE = "off";
 
-/** All off; each layer that the configuration knows on alone; the defaults. */
+/** All off; each layer on alone; the defaults. */
 export function layerVariants(): Variant[] {
-  const layers = CONFIG_NAMES.filter((name) => Object.hasOwn(LAYERS, name));
-  const off = Object.fromEntries(layers.map((name) => [name, LAYERS[name].off]));
-  return [
-    { name: BASE, config: off },
-    ...layers.map((name) => ({ name, config: { ...off, [name]: valueOn(name) } })),
-    { name: "defaults", config: {} },
-  ];
-}
-
-function valueOn(layer: keyof typeof CONFIG_FIELDS): boolean | number {
-  const { fallback } = CONFIG_FIELDS[layer];
-  // A share is measured as it is by default, unless by default it is off.
-  return typeof fallback === "number" && fallback !== LAYERS[layer].off ? fallback : LAYERS[layer].on;
+  const alone = Object.entries(LAYERS_OFF).map(([name, off]) => ({
+    name,
+    config: { ...LAYERS_OFF, [name]: off === 0 ? 1 : true },
+  }));
+  return [{ name: BASE, config: LAYERS_OFF }, ...alone, { name: "defaults", config: {} }];
 }
 
 /** What a row compares between variants. */

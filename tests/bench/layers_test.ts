@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { layerVariants, main } from "../../bench/layers.ts";
+import { LAYERS_OFF, layerVariants, main } from "../../bench/layers.ts";
+import { readManifest } from "../../src/localnet/load_manifest.ts";
+import { nodeConfig } from "../../src/localnet/node_config.ts";
 import { parseConfig } from "../../src/module/load_config.ts";
 import { NodeKey } from "../../src/identity/node_key.ts";
 
@@ -7,6 +9,8 @@ Deno.test("layerVariants() begins with all off, ends with the defaults, and has 
   const variants = layerVariants();
   assertEquals([variants[0].name, variants.at(-1)!.name], ["off", "defaults"]);
   assertEquals(variants.at(-1)!.config, {});
+  const { network: _name, mode: _mode, log_level: _level, ...layers } = nodeConfig(readManifest({}));
+  assertEquals(Object.keys(LAYERS_OFF).sort(), Object.keys(layers).sort(), "a manifest knows the same layers");
   for (const { config } of variants) {
     parseConfig({ ...JSON.parse(JSON.stringify(config)), private_key: NodeKey.generate() });
   }
