@@ -35,7 +35,7 @@ const LAST_WORDS = 3;
 
 /**
  * A process of this program that outlives whoever started it, found again by a file with its number. A number that the system has given to another program
- * since is not mistaken for it: the arguments have to be the same.
+ * since is not mistaken for it: its arguments have to end with these.
  */
 export class LocalProcess {
   /** For people: the node's name. */
