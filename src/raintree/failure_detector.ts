@@ -14,24 +14,9 @@ export interface FailureDetectorOptions {
   /** Asks a peer whether it is there; any message of it is an answer. Dials where there is no connection. */
   probe(to: Address): void;
   /** A peer's state changed. Not called for {@link FailureDetector.forget}, nor for what is forgotten to make room. */
-  onChange(peer: Address, state: PeerState, before: PeerState): void;
+  onChange(peer: Address, state: PeerState): void;
   /** Peers with an open connection now, from which witnesses are drawn. @default {none} */
   connected?: () => Iterable<Address>;
-  /**
-   * How long a suspect has to give a sign of life, for an observer in good health; half of it once its connection is lost. Longer finds the
-   * dead later, shorter takes the slow for dead. @default {1200}
-   */
-  suspicionMs?: number;
-  /** Time between two probes of a suspect, a quarter more or less. Shorter stands more loss and costs messages. @default {200} */
-  probeMs?: number;
-  /** The shortest time between two probes of a dead peer. @default {500} */
-  deadProbeMsMin?: number;
-  /** The longest time between two probes of a dead peer. @default {30_000} */
-  deadProbeMsMax?: number;
-  /** The most that a node doubts itself: waits grow by a factor of up to `1 + healthMax`. @default {4} */
-  healthMax?: number;
-  /** Time in which a doubt wears off by itself, one step at a time. @default {2000} */
-  healthDecayMs?: number;
   /** Peers remembered as suspect or dead. When full, the one dead for the longest is forgotten; where none is dead, a new suspicion is not noted. @default {4096} */
   peersMax?: number;
 }
@@ -49,6 +34,25 @@ interface Tracked {
   heardBefore: number;
 }
 
+/**
+ * How long a suspect has to give a sign of life, for an observer in good health, milliseconds; half of it once its connection is lost. Longer finds the dead
+ * later, shorter takes the slow for dead.
+ */
+const SUSPICION_MS = 1200;
+
+/** Time between two probes of a suspect, a quarter more or less, milliseconds. Shorter stands more loss and costs messages. */
+const PROBE_MS = 200;
+
+/** The shortest and the longest time between two probes of a dead peer, milliseconds. */
+const DEAD_PROBE_MS_MIN = 500;
+const DEAD_PROBE_MS_MAX = 30_000;
+
+/** The most that a node doubts itself: waits grow by a factor of up to one more. */
+const HEALTH_MAX = 4;
+
+/** Time in which a doubt wears off by itself, one step at a time, milliseconds. */
+const HEALTH_DECAY_MS = 2000;
+
 /** Timers due within this time are served together, milliseconds. */
 const TICK_SLACK_MS = 10;
 
@@ -56,7 +60,7 @@ const TICK_SLACK_MS = 10;
 const DEAD_PROBE_SHARE = 1 / 4;
 
 /**
- * Tells which peers are there: alive → suspect (an answer stayed out, or the connection was lost) → dead (no sign of life for `suspicionMs`,
+ * Tells which peers are there: alive → suspect (an answer stayed out, or the connection was lost) → dead (no sign of life for 1.2 s or more,
  * though probed all the time) → alive again at any sign.
  *
  * A slow observer doubts itself first, after "Lifeguard: Local Health Awareness for More Accurate Failure Detection" (Dadgar,
@@ -70,12 +74,6 @@ export class FailureDetector {
   readonly #options: FailureDetectorOptions;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #suspicionMs: number;
-  readonly #probeMs: number;
-  readonly #deadProbeMsMin: number;
-  readonly #deadProbeMsMax: number;
-  readonly #healthMax: number;
-  readonly #healthDecayMs: number;
   readonly #peersMax: number;
   /** In order of the last change of state, so the first dead one is the one dead for the longest. */
   readonly #tracked = new Map<Address, Tracked>();
@@ -93,25 +91,10 @@ export class FailureDetector {
 
   /** Everybody is alive to begin with. */
   constructor(options: FailureDetectorOptions) {
-    const {
-      suspicionMs = 1200,
-      probeMs = 200,
-      deadProbeMsMin = 500,
-      deadProbeMsMax = 30_000,
-      healthMax = 4,
-      healthDecayMs = 2000,
-      peersMax = 4096,
-    } = options;
     this.#options = options;
     this.#clock = options.clock;
     this.#random = options.random;
-    this.#suspicionMs = suspicionMs;
-    this.#probeMs = probeMs;
-    this.#deadProbeMsMin = deadProbeMsMin;
-    this.#deadProbeMsMax = deadProbeMsMax;
-    this.#healthMax = healthMax;
-    this.#healthDecayMs = healthDecayMs;
-    this.#peersMax = peersMax;
+    this.#peersMax = options.peersMax ?? 4096;
   }
 
   /** How many peers are suspect or dead. */
@@ -119,7 +102,7 @@ export class FailureDetector {
     return this.#tracked.size;
   }
 
-  /** How much this node doubts itself: 0 is not at all, `healthMax` the most. */
+  /** How much this node doubts itself: 0 is not at all, 4 the most. */
   get health(): number {
     this.#recover();
     return this.#health;
@@ -138,17 +121,17 @@ export class FailureDetector {
     if (tracked === undefined) return;
     this.forget(peer);
     this.#setHealth(this.health - 1);
-    this.#options.onChange(peer, "alive", tracked.dead ? "dead" : "suspect");
+    this.#options.onChange(peer, "alive");
   }
 
   /** An answer of `peer` stayed out. */
   silent(peer: Address): void {
-    this.#suspect(peer, this.#suspicionMs);
+    this.#suspect(peer, SUSPICION_MS);
   }
 
   /** The connection of `peer` ended without goodbye, or could not be made: stronger evidence than silence, so it is waited for half as long. */
   gone(peer: Address): void {
-    this.#suspect(peer, this.#suspicionMs / 2);
+    this.#suspect(peer, SUSPICION_MS / 2);
   }
 
   /** What is held of `peer`. */
@@ -182,12 +165,12 @@ export class FailureDetector {
     if (known !== undefined || !this.#makeRoom()) return;
     const now = this.#clock.now();
     if (this.#tracked.size === 0) this.#heardAtTick = this.#heard;
-    const probeAtMs = now + this.#jitter(this.#probeMs);
+    const probeAtMs = now + this.#jitter(PROBE_MS);
     const suspect = { dead: false, patienceMs, sinceMs: now, probeAtMs, heardBefore: this.#heard };
     this.#tracked.set(peer, suspect);
     this.#doubtMajority(now);
     this.#arm(Math.min(probeAtMs, this.#expiresAtMs(suspect)));
-    this.#options.onChange(peer, "suspect", "alive");
+    this.#options.onChange(peer, "suspect");
     this.#options.probe(peer);
   }
 
@@ -209,7 +192,7 @@ export class FailureDetector {
     if (suspects < 3) return;
     let others = 0;
     for (const peer of connected()) if (!this.#tracked.has(peer) && ++others >= suspects) return;
-    this.#calmUntilMs = now + this.#suspicionMs;
+    this.#calmUntilMs = now + SUSPICION_MS;
     this.#setHealth(this.health + 1);
   }
 
@@ -236,17 +219,17 @@ export class FailureDetector {
   #bury(peer: Address, tracked: Tracked, now: number): void {
     tracked.dead = true;
     tracked.sinceMs = now;
-    tracked.probeAtMs = now + this.#jitter(this.#deadProbeMsMin);
+    tracked.probeAtMs = now + this.#jitter(DEAD_PROBE_MS_MIN);
     // Behind all that died before it.
     this.#tracked.delete(peer);
     this.#tracked.set(peer, tracked);
-    this.#options.onChange(peer, "dead", "suspect");
+    this.#options.onChange(peer, "dead");
   }
 
   #probe(peer: Address, tracked: Tracked, now: number): void {
     const waitMs = tracked.dead
-      ? Math.min(this.#deadProbeMsMax, Math.max(this.#deadProbeMsMin, (now - tracked.sinceMs) * DEAD_PROBE_SHARE))
-      : this.#probeMs;
+      ? Math.min(DEAD_PROBE_MS_MAX, Math.max(DEAD_PROBE_MS_MIN, (now - tracked.sinceMs) * DEAD_PROBE_SHARE))
+      : PROBE_MS;
     tracked.probeAtMs = now + this.#jitter(waitMs);
     this.#options.probe(peer);
   }
@@ -262,7 +245,7 @@ export class FailureDetector {
   }
 
   #expiresAtMs(tracked: Tracked): number {
-    const health = this.#heard === tracked.heardBefore ? this.#healthMax : this.#health;
+    const health = this.#heard === tracked.heardBefore ? HEALTH_MAX : this.#health;
     return tracked.sinceMs + tracked.patienceMs * (1 + health);
   }
 
@@ -284,14 +267,14 @@ export class FailureDetector {
   /** Time heals. */
   #recover(): void {
     if (this.#health === 0) return;
-    const steps = Math.floor((this.#clock.now() - this.#healthAtMs) / this.#healthDecayMs);
+    const steps = Math.floor((this.#clock.now() - this.#healthAtMs) / HEALTH_DECAY_MS);
     if (steps <= 0) return;
     this.#health = Math.max(0, this.#health - steps);
-    this.#healthAtMs += steps * this.#healthDecayMs;
+    this.#healthAtMs += steps * HEALTH_DECAY_MS;
   }
 
   #setHealth(health: number): void {
-    const bounded = Math.min(this.#healthMax, Math.max(0, health));
+    const bounded = Math.min(HEALTH_MAX, Math.max(0, health));
     if (bounded === 0 && this.#health === 0) return;
     this.#health = bounded;
     this.#healthAtMs = this.#clock.now();

@@ -1,12 +1,9 @@
 import { ProtocolError } from "../base/errors.ts";
 import { type Address, addressOf, addressToBytes } from "../identity/address.ts";
 import { addressesIn, areRangesWithin, coarsened, complement, RingOrder, union } from "./address_ranges.ts";
-import type { AddressRange, Receipt } from "./control_message.ts";
+import { type AddressRange, CONTROL_ENTRIES_MAX, type Receipt } from "./control_message.ts";
 import { signerOf } from "./receipt_signatures.ts";
 import type { Ring } from "./ring.ts";
-
-/** Ranges that one receipt names at most, 40 bytes each. With more, neighbours are joined, and what lies between counts as missing too. */
-export const RECEIPT_RANGES_MAX = 8192;
 
 /** Peers that one node answers for the same broadcast. One is normal; each silence on the way may add one. Later ones are not answered. */
 const ASKERS_MAX = 16;
@@ -146,7 +143,7 @@ export class OpenReceipt {
     const { missing, signatures } = receipt;
     const size = this.ring.segmentSize(this.index, child.until) - this.ring.segmentSize(this.index, child.from);
     const entriesMax = entriesOf(size);
-    if (missing.length > Math.min(entriesMax, RECEIPT_RANGES_MAX) || signatures.length > entriesMax) {
+    if (missing.length > Math.min(entriesMax, CONTROL_ENTRIES_MAX) || signatures.length > entriesMax) {
       throw new ProtocolError(
         "receipt_too_long",
         `Receipt of ${from} has ${missing.length} ranges and ${signatures.length} signatures, the most for ${size} peers is ${entriesMax}`,
@@ -186,7 +183,8 @@ export class OpenReceipt {
     }
     return {
       nonce: this.nonce,
-      missing: coarsened(this.#missing(asker), Math.min(entriesMax, RECEIPT_RANGES_MAX)),
+      // With more ranges, neighbours are joined, and what lies between counts as missing too.
+      missing: coarsened(this.#missing(asker), Math.min(entriesMax, CONTROL_ENTRIES_MAX)),
       signatures,
     };
   }

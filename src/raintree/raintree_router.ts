@@ -16,7 +16,7 @@ import {
   type RainTreeMessage,
 } from "./message.ts";
 import type { ReceiptKind, ReceiptOutcome } from "./receipts.ts";
-import type { RecentMessage } from "./recent_messages.ts";
+import { notKept, type RecentMessage } from "./recent_messages.ts";
 import type { RainTreeRouterOptions } from "./raintree_router_options.ts";
 import { Reliability } from "./reliability.ts";
 import { Repeats } from "./repeats.ts";
@@ -62,7 +62,6 @@ export class RainTreeRouter {
   readonly #channel: Channel<Uint8Array>;
   readonly #isV1: (peer: Address) => boolean;
   readonly #mode: TreeMode;
-  readonly #dataBytesMax: number;
   readonly #nonces: NonceDeduper;
   /** Made with the first message that has a level: in exact mode none has. */
   #copies: CopyCounter | undefined;
@@ -82,14 +81,13 @@ export class RainTreeRouter {
 
   /** Takes over the channel's receiving side. */
   constructor(options: RainTreeRouterOptions) {
-    const { mode = "exact", dataBytesMax = RAINTREE_DATA_BYTES_MAX, isV1 = () => false } = options;
+    const { mode = "exact", isV1 = () => false } = options;
     this.#options = options;
     this.#self = options.self;
     this.#selfBytes = addressToBytes(options.self);
     this.#channel = options.channel;
     this.#isV1 = isV1;
     this.#mode = mode;
-    this.#dataBytesMax = dataBytesMax;
     this.#nonces = options.nonces;
     this.#repeats = new Repeats(options.onMisbehaviour);
     this.setRing(options.ring);
@@ -209,7 +207,7 @@ export class RainTreeRouter {
     let envelope: PocketEnvelope;
     let sender: number;
     try {
-      head = decodeRainTreeMessage(bytes, { dataBytesMax: this.#dataBytesMax });
+      head = decodeRainTreeMessage(bytes);
       envelope = decodeEnvelope(head.data, this.#typeUrls);
       sender = this.#ring.indexOf(from);
       if (sender < 0 && this.#isTooMuch(head)) head = { level: 0, data: head.data };
@@ -385,13 +383,16 @@ export class RainTreeRouter {
   }
 
   #keep(nonce: bigint, data: Uint8Array): RecentMessage {
-    return this.reliability === undefined ? { nonce, atMs: 0, sequence: 0, data } : this.reliability.keep(nonce, data);
+    return this.reliability === undefined ? notKept(nonce, data) : this.reliability.keep(nonce, data);
   }
 
   #checkOutgoing(data: Uint8Array): void {
     if (this.#closed) throw new P2pError("raintree_closed", "RainTree router is closed");
-    if (data.length > this.#dataBytesMax) {
-      throw new P2pError("raintree_too_large", `Payload has ${data.length} bytes, the limit is ${this.#dataBytesMax}`);
+    if (data.length > RAINTREE_DATA_BYTES_MAX) {
+      throw new P2pError(
+        "raintree_too_large",
+        `Payload has ${data.length} bytes, the limit is ${RAINTREE_DATA_BYTES_MAX}`,
+      );
     }
   }
 }

@@ -20,8 +20,6 @@ export interface RainTreeRouterOptions {
   isV1?: (peer: Address) => boolean;
   /** How broadcasts of this node spread. Messages of either kind are passed on as they came. @default {"exact"} */
   mode?: TreeMode;
-  /** Largest payload accepted, bytes. @default {4194304} */
-  dataBytesMax?: number;
   /** What was received, shared with whoever receives payloads on other ways too: the marks are theirs, the values say how many peers RainTree has answered for. */
   nonces: NonceDeduper;
   /** Second copies of how many classic broadcasts are counted. @default {100000} */

@@ -355,7 +355,7 @@ function ringTooLarge(ring: Ring, sizeMax: number): P2pError {
   return new P2pError(
     "receipt_ring_too_large",
     `Cannot collect the signatures of a ring of ${ring.size} peers: the most is ${sizeMax}`,
-    { hint: "Ask for an unsigned receipt, or raise the limit" },
+    { hint: "Ask for an unsigned receipt" },
   );
 }
 

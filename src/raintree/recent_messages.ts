@@ -15,6 +15,11 @@ export interface RecentMessage {
   readonly data: Uint8Array;
 }
 
+/** A broadcast where none are kept: its data is what the caller gave. */
+export function notKept(nonce: bigint, data: Uint8Array): RecentMessage {
+  return { nonce, atMs: 0, sequence: 0, data };
+}
+
 /** Options of {@link RecentMessages}. */
 export interface RecentMessagesOptions {
   /** Time. */
@@ -123,13 +128,11 @@ export class RecentMessages {
     return this.#next;
   }
 
-  /**
-   * Keeps a copy of the message, or finds the one that is kept. Called once per broadcast: give it the time if you have it, a look at the clock
-   * costs as much as the rest. A message larger than everything that may be kept is alone until the next one comes.
-   */
-  add(nonce: bigint, data: Uint8Array, nowMs: number = this.#clock.now()): RecentMessage {
+  /** Keeps a copy of the message, or finds the one that is kept. A message larger than everything that may be kept is alone until the next one comes. */
+  add(nonce: bigint, data: Uint8Array): RecentMessage {
     const known = this.#sequenceOf(nonce);
     if (known >= 0) return this.#kept(known);
+    const nowMs = this.#clock.now();
     const length = data.length;
     this.#makeRoom(length + ENTRY_BYTES, nowMs);
     const sequence = this.#next++;

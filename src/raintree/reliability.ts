@@ -14,7 +14,7 @@ import { Igyw } from "./igyw.ts";
 import type { LayerOptions } from "./layer_options.ts";
 import type { NodeKey } from "../identity/node_key.ts";
 import { Receipts } from "./receipts.ts";
-import { type RecentMessage, RecentMessages } from "./recent_messages.ts";
+import { notKept, type RecentMessage, RecentMessages } from "./recent_messages.ts";
 import { Repair } from "./repair.ts";
 import type { Ring } from "./ring.ts";
 import { treeNeighbours } from "./tree_neighbours.ts";
@@ -124,7 +124,7 @@ export class Reliability {
         random,
         connected,
         probe: (to) => this.#probe(to),
-        onChange: (peer, state, before) => this.#changed(peer, state, before),
+        onChange: (peer, state) => this.#changed(peer, state),
       });
     }
     const isDead = (peer: Address) => options.isV1(peer) || (this.#detector?.isDead(peer) ?? false);
@@ -182,7 +182,7 @@ export class Reliability {
 
   /** Keeps a copy of a broadcast, or finds the one kept. On the hot path. */
   keep(nonce: bigint, data: Uint8Array): RecentMessage {
-    return this.#keeps ? this.#recent.add(nonce, data) : { nonce, atMs: 0, sequence: 0, data };
+    return this.#keeps ? this.#recent.add(nonce, data) : notKept(nonce, data);
   }
 
   /** Whether a broadcast is still there to be handed over. On the hot path. */
@@ -363,14 +363,14 @@ export class Reliability {
     if (handover.tries < this.#adjustLimit) {
       if (this.#options.adjust(handover)) this.#own.adjusted++;
     } else {
-      // Not before: the next in turn is faster than the digests, and whoever both reach gets the message twice.
+      // Not as long as there is a next in turn: it is faster than the digests, and whoever both reach gets the message twice.
       this.#repair?.contest(handover.message.nonce);
     }
     if (handover.confirm !== undefined) this.#receipts.adjusted(handover.message.nonce, peer);
   }
 
-  #changed(peer: Address, state: PeerState, before: PeerState): void {
-    if (state === "alive" && before !== "alive") this.#repair?.recovered(peer);
+  #changed(peer: Address, state: PeerState): void {
+    if (state === "alive") this.#repair?.recovered(peer);
     if (state !== "dead") return;
     this.#ledger.gone(peer);
     this.#receipts.died(peer);

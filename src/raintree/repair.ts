@@ -41,12 +41,6 @@ export interface RepairOptions {
   intervalMs?: number;
   /** How old a broadcast is before it is offered for the first time: by then the tree should be through. @default {200} */
   settleMs?: number;
-  /** Least time that the tree has after the first offer before this node asks; see {@link Wanted}. @default {100} */
-  graceMs?: number;
-  /** Least time that whoever was asked has; see {@link Wanted}. @default {175} */
-  timeoutMs?: number;
-  /** Peers that a contested broadcast is offered to in every round. @default {4} */
-  fanout?: number;
   /** Rounds, one an interval, for which a contested broadcast is offered. @default {6} */
   rounds?: number;
 }
@@ -55,6 +49,8 @@ export interface RepairOptions {
 const RECOVERY_MAX = 2048;
 /** Time between two such offers to one peer; who comes again sooner waits. */
 const RECOVERY_MS = 2000;
+/** Peers that a contested broadcast is offered to in every round. */
+const FANOUT = 4;
 /** More broadcasts than this in an interval are many: to tell a peer of hundreds takes one message, as it does for one. */
 const BUSY = 64;
 /** After many, new ones are offered only every so many intervals, so that a message tells of more; and in calm less often, as nobody waits for it. */
@@ -79,8 +75,8 @@ const TIDY_MS = 5000;
  * node that acknowledged and forwarded nothing.
  *
  * Without trouble each broadcast is offered once, to the two ring neighbours and one random connected peer, and later, unless many come, to the two behind
- * the neighbours. On a hint of trouble (it came by repair, somebody wanted it from here, none of those it was handed to acknowledged) it is contested:
- * offered to `fanout` random peers in each of `rounds` intervals, once in its life. For a while many are then offered to those behind the neighbours too, and to
+ * the neighbours. On a hint of trouble (it came by repair, somebody wanted it from here, a segment of it was given up) it is contested:
+ * offered to four random peers in each of `rounds` intervals, once in its life. For a while many are then offered to those behind the neighbours too, and to
  * two more random peers. A payload goes only to whom it was offered, once per offer and twice in all.
  */
 export class Repair {
@@ -92,7 +88,6 @@ export class Repair {
   readonly #recent: RecentMessages;
   readonly #intervalMs: number;
   readonly #settleMs: number;
-  readonly #fanout: number;
   readonly #wanted: Wanted;
   readonly #served = new Served();
   readonly #grievances: Grievances;
@@ -116,8 +111,8 @@ export class Repair {
 
   /** What is in `recent` already is not offered. */
   constructor(options: RepairOptions) {
-    const { clock, random, sink, recent, isDead, onMisbehaviour, graceMs, timeoutMs } = options;
-    const { intervalMs = 50, settleMs = 200, fanout = 4, rounds = 6 } = options;
+    const { clock, random, sink, recent, isDead, onMisbehaviour } = options;
+    const { intervalMs = 50, settleMs = 200, rounds = 6 } = options;
     this.#options = options;
     this.#clock = clock;
     this.#random = random;
@@ -126,9 +121,8 @@ export class Repair {
     this.#recent = recent;
     this.#intervalMs = intervalMs;
     this.#settleMs = settleMs;
-    this.#fanout = fanout;
     this.#contested = new Contested(rounds);
-    this.#wanted = new Wanted({ clock, random, sink, isDead, onMisbehaviour, graceMs, timeoutMs });
+    this.#wanted = new Wanted({ clock, random, sink, isDead, onMisbehaviour });
     this.#grievances = new Grievances(onMisbehaviour);
     this.#unoffered = this.#unofferedFar = recent.next;
   }
@@ -299,7 +293,7 @@ export class Repair {
     this.#unofferedFar = until;
     if (heldBack || until === from) return;
     const peers = this.#neighbours(ring, self, 1);
-    if (until - from > BUSY) this.#draw(connected, BUSY_FANOUT - 1, peers);
+    if (until - from > BUSY * this.#waited) this.#draw(connected, BUSY_FANOUT - 1, peers);
     this.#offerRun(peers, from, until);
   }
 
@@ -315,8 +309,8 @@ export class Repair {
     if (this.#contested.open === 0) return;
     const peers = new Set<Address>();
     // Most of them where a connection is; at least one anywhere, so that no group of nodes keeps to itself.
-    this.#draw(connected, this.#fanout - 1, peers);
-    this.#drawAnywhere(ring, this.#fanout, peers);
+    this.#draw(connected, FANOUT - 1, peers);
+    this.#drawAnywhere(ring, FANOUT, peers);
     const neighbours = this.#neighbours(ring, self, 0);
     this.#contested.round((sequence, first) => {
       const message = this.#recent.at(sequence, nowMs);

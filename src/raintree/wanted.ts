@@ -81,8 +81,8 @@ class Offerer {
 }
 
 /**
- * What this node lacks and others offer. It gives the tree time first, then asks one peer at a time, those first that never failed it, and the
- * next where nothing comes. Whoever brings up what does not exist is asked for it once per offer: it costs no more than it pays.
+ * What this node lacks and others offer. It gives the tree time first, then asks one peer, one that never failed it before others, and where
+ * nothing comes the next two, then four. Whoever brings up what does not exist is asked for it once per offer: it costs no more than it pays.
  *
  * Time is counted in scans: while this process itself is held up, nobody else becomes late.
  */

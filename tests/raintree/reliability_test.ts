@@ -3,6 +3,7 @@ import type { Duty } from "../../src/raintree/control_message.ts";
 import { encodeRainTreeMessage } from "../../src/raintree/message.ts";
 import { payload, ReliableNetwork } from "./reliable_network.ts";
 import { packNonces } from "../../src/raintree/packed_nonces.ts";
+import { treeNeighbours } from "../../src/raintree/tree_neighbours.ts";
 
 /** All positions but some. */
 function others(n: number, ...without: number[]): number[] {
@@ -218,6 +219,55 @@ Deno.test("Reliability asks replacements for no acknowledgement where it is told
   for (const network of [trusting, limited]) {
     assertEquals(await network.close(), 0);
   }
+});
+
+Deno.test("Reliability has many told of a broadcast whose segments it gave up at adjustLimit", async () => {
+  for (const adjustLimit of [0, 8]) {
+    const network = new ReliableNetwork(27, { routers: [0], failureDetector: false, adjustLimit });
+    network.broadcast(0, 1n);
+    await network.clock.advance(2500);
+    const told = new Set(network.controls(0).filter(({ offers }) => offers.length > 0).map(({ to }) => to));
+    // Both neighbours, those behind them and one more hear of every broadcast.
+    if (adjustLimit === 0) assert(told.size >= 12, `told ${told.size}`);
+    else assertEquals(told.size, 5);
+    assertEquals(await network.close(), 0);
+  }
+});
+
+Deno.test("Reliability suspects who disconnects and owes an acknowledgement, and nobody else", async () => {
+  const network = new ReliableNetwork(27, { routers: [0] });
+  const { ring, clock } = network;
+  network.broadcast(0, 1n);
+  const { seq } = network.payloads(0).find(({ to }) => to === 3)!;
+  network.say(3, 0, { acks: [{ first: seq!, count: 1 }] });
+  const reliability = network.router(0).reliability!;
+  for (const position of [3, 9]) reliability.down(ring.at(position));
+  assertEquals([3, 9].map((position) => reliability.stateOf(ring.at(position))), ["alive", "suspect"]);
+  await clock.advance(20);
+  assertEquals(network.payloads(0).slice(6).map(({ to, until }) => [to, until]), [[10, 18]], "without waiting");
+  // A lost connection says more than silence.
+  for (let i = 0; i < 8; i++) {
+    network.say(3, 0, { alive: true });
+    await clock.advance(100);
+  }
+  assertEquals(reliability.stateOf(ring.at(9)), "dead");
+  assertEquals(await network.close(), 0);
+});
+
+Deno.test("Reliability offers what is recent to who connects and is near in the tree", async () => {
+  const network = new ReliableNetwork(81, { routers: [0], acks: false, failureDetector: false });
+  const { ring, clock } = network;
+  network.broadcast(0, 1n);
+  await clock.advance(5000);
+  network.sent.length = 0;
+  const near = treeNeighbours(ring, ring.at(0));
+  const strangers = [...ring].slice(1).filter((peer) => !near.has(peer));
+  assert(near.size > 0 && strangers.length > 0);
+  for (const peer of [...near, ...strangers]) network.router(0).reliability!.up(peer);
+  await clock.advance(100);
+  const told = network.controls(0).filter(({ offers }) => offers.length > 0).map(({ to }) => ring.at(to));
+  assertEquals(told.sort(), [...near].sort());
+  assertEquals(await network.close(), 0);
 });
 
 Deno.test("Reliability finishes a broadcast on the ring that it began with", async () => {

@@ -25,8 +25,6 @@ export interface RepairClusterOptions {
   latencyMs?: [least: number, most: number];
   repair?: Partial<RepairOptions> | false;
   igyw?: Partial<IgywOptions> | false;
-  /** Whether silence is a reason to contest, as it is for `Reliability`. */
-  contestSilence?: boolean;
 }
 
 /** One node: a bare tree and the layers under test. */
@@ -216,7 +214,6 @@ export class RepairCluster {
     const to = this.nodes[target];
     if (to.kind === "dead") {
       this.clock.after(ACK_TIMEOUT_MS, () => {
-        if (this.#options.contestSilence) node.repair?.contest(nonce);
         if (this.ring.segmentSize(target, until) > 1) {
           this.#handOver(node, this.ring.indexAt(target, 1), until, nonce, data);
         }

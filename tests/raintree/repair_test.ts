@@ -162,7 +162,7 @@ Deno.test("Repair offers everything to its neighbours however long its intervals
 });
 
 Deno.test("Repair offers a contested broadcast to k random peers for H intervals, once in its life", async () => {
-  const { clock, sink, connected, repair, got } = rig(100, { fanout: 4, rounds: 3 });
+  const { clock, sink, connected, repair, got } = rig(100, { rounds: 3 });
   got(7n);
   await clock.advance(1000);
   sink.take();
@@ -183,7 +183,7 @@ Deno.test("Repair offers a contested broadcast to k random peers for H intervals
 });
 
 Deno.test("Repair contests what it had to ask for, and what others want", async () => {
-  const { clock, sink, ring, repair, got } = rig(200, { graceMs: 100 });
+  const { clock, sink, ring, repair, got } = rig(200);
   repair.offered(ring.at(4), packNonces([7n]));
   await clock.advance(150);
   assertEquals(sink.take(), [{ what: "want", to: ring.at(4), nonce: 7n }]);
