@@ -182,9 +182,9 @@ export class AckLedger {
     this.#tell(peer, account.take(() => true));
   }
 
-  /** The mean round trip to a peer, milliseconds. Where it was not measured, that to the others; for one that is not `connected`, what dialling takes. */
-  roundTripMs(peer: Address, connected: boolean): number {
-    return this.#accounts.get(peer)?.roundTripMs || (connected ? 1 : DIAL_ROUND_TRIPS) * this.#roundTripMs;
+  /** The mean round trip to a peer, milliseconds. Where it was not measured, that to the others; for one that is not connected, what dialling takes. */
+  roundTripMs(peer: Address, isConnected: () => boolean): number {
+    return this.#accounts.get(peer)?.roundTripMs || (isConnected() ? 1 : DIAL_ROUND_TRIPS) * this.#roundTripMs;
   }
 
   /** How long an acknowledgement of the peer may take now, milliseconds. */

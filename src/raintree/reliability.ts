@@ -14,6 +14,7 @@ import { Igyw } from "./igyw.ts";
 import type { LayerOptions } from "./layer_options.ts";
 import type { NodeKey } from "../identity/node_key.ts";
 import { Receipts } from "./receipts.ts";
+import { HELD } from "./nonce_marks.ts";
 import { notKept, type RecentMessage, RecentMessages } from "./recent_messages.ts";
 import { Repair } from "./repair.ts";
 import type { Ring } from "./ring.ts";
@@ -130,7 +131,7 @@ export class Reliability {
     const isDead = (peer: Address) => options.isV1(peer) || (this.#detector?.isDead(peer) ?? false);
     const sink = this.#outbox;
     const { nonces, onMisbehaviour } = options;
-    const has = (nonce: bigint) => nonces.has(nonce);
+    const has = (nonce: bigint) => nonces.has(nonce, HELD);
     if (repair) {
       this.#repair = new Repair({
         clock: patient,
@@ -160,7 +161,7 @@ export class Reliability {
     }
     this.#keeps = acks || repair || igyw;
     const { network, key } = options;
-    const roundTripMs = (peer: Address) => this.#ledger.roundTripMs(peer, [...connected()].includes(peer));
+    const roundTripMs = (peer: Address) => this.#ledger.roundTripMs(peer, () => [...connected()].includes(peer));
     this.#receipts = new Receipts({ clock, sink, roundTripMs, isDead, onMisbehaviour, network, key });
     control.handle((bytes, from) => this.#receive(bytes, from));
   }
@@ -220,8 +221,10 @@ export class Reliability {
   }
 
   /** Hands a segment over without the payload. */
-  duty(to: Address, { message: { nonce }, until, confirm }: Handover, seq: number, receiptMs: number): void {
+  duty(to: Address, { message, until, confirm }: Handover, seq: number, receiptMs: number): void {
+    const { nonce } = message;
     this.#bare.note(nonce, to, seq);
+    this.#repair?.handed(to, message);
     this.#outbox.duty(to, { nonce, until: until!, seq, receiptMs, signed: confirm === "signed" });
   }
 
@@ -324,13 +327,12 @@ export class Reliability {
     const seq = this.#bare.take(nonce, from);
     if (seq === undefined) return false;
     const handover = this.#ledger.reclaim(from, seq);
-    if (handover !== undefined) {
-      this.#options.again(handover);
-    } else {
-      // Too late for the segment, which went to the next in turn; the message itself is still for the peer.
-      const message = this.#recent.get(nonce);
-      if (message !== undefined) this.#deliver(from, message);
-    }
+    const message = handover?.message ?? this.#recent.get(nonce);
+    if (message === undefined) return true;
+    this.#repair?.given(from, message);
+    if (handover !== undefined) this.#options.again(handover);
+    // Too late for the segment, which went to the next in turn; the message itself is still for the peer.
+    else this.#deliver(from, message);
     return true;
   }
 
