@@ -58,18 +58,21 @@ export class NonceDeduper {
     return place >= 0 && (this.#marks[place] & mark) !== 0;
   }
 
-  /** Calls `see` with where each nonce of a packed row stands that was not seen (0 is no nonce); changes nothing. Nearly free where they came here in nearly the same order. */
-  eachUnseen(nonces: Uint8Array, see: (at: number) => void): void {
+  /**
+   * Calls `see` with where each nonce of a packed row stands that was not seen for any of the duties in `mark` (0 is no nonce); changes nothing. Nearly free where
+   * they came here in nearly the same order.
+   */
+  eachUnseen(nonces: Uint8Array, see: (at: number) => void, mark = 1): void {
     const row = viewPacked(nonces);
     let near = this.#next;
     for (let at = 0; at < row.byteLength;) {
       const alike = this.#index.alike(row, at, near);
       for (const end = near + alike; near < end; near++, at += NONCE_BYTES) {
-        if ((this.#marks[near] & 1) === 0) see(at);
+        if ((this.#marks[near] & mark) === 0) see(at);
       }
       if (at === row.byteLength) return;
       const place = this.#index.findNear(row.getUint32(at), row.getUint32(at + 4), near);
-      if (place >= 0 && (this.#marks[place] & 1) !== 0) near = place + 1;
+      if (place >= 0 && (this.#marks[place] & mark) !== 0) near = place + 1;
       else see(at);
       at += NONCE_BYTES;
     }

@@ -15,6 +15,7 @@ import {
   RAINTREE_DATA_BYTES_MAX,
   type RainTreeMessage,
 } from "./message.ts";
+import { HELD, REPAIRED } from "./nonce_marks.ts";
 import type { ReceiptKind, ReceiptOutcome } from "./receipts.ts";
 import { notKept, type RecentMessage } from "./recent_messages.ts";
 import type { RainTreeRouterOptions } from "./raintree_router_options.ts";
@@ -23,9 +24,6 @@ import { Repeats } from "./repeats.ts";
 import type { Ring } from "./ring.ts";
 import { Spread } from "./spread.ts";
 import { classicOffsets, exactOffsets, maxLevels, type TreeMode } from "./tree.ts";
-
-/** What a nonce is marked with whose payload came by repair; 1 marks those that came at all. */
-const REPAIRED = 2;
 
 /**
  * Broadcasts of peers that are not staked here, as those are not who have joined at a height still to come: so many are passed on. A key costs nothing, and
@@ -222,9 +220,10 @@ export class RainTreeRouter {
     // Who is not staked serves nobody, and does not say he would.
     if (head.seq !== undefined && this.#index >= 0) this.reliability?.acknowledge(from, head.seq);
     // Outside: what an application throws is not the peer's doing.
-    if (this.#options.onPayload(envelope, from)) {
-      if (this.reliability !== undefined) this.#got(envelope.nonce, head, from);
-    } else {
+    const isNew = this.#options.onPayload(envelope, from);
+    if (isBroadcast(head) && !this.#nonces.seen(envelope.nonce, HELD)) {
+      if (this.reliability !== undefined) this.#got(this.reliability, envelope.nonce, head, from);
+    } else if (!isNew) {
       this.#counts.redundant++;
       if (head.copy) this.reliability?.late(from, envelope.nonce);
       this.#repeats.add(from, envelope.nonce);
@@ -264,6 +263,7 @@ export class RainTreeRouter {
     const ring = this.#ring;
     const index = this.#index;
     this.#nonces.raise(nonce, ring.size);
+    this.#nonces.seen(nonce, HELD);
     this.#trace?.onArrival(nonce, undefined, { level: 0, data });
     const message = this.#keep(nonce, data);
     this.reliability?.got(message, "own");
@@ -316,9 +316,10 @@ export class RainTreeRouter {
     const sender = this.#ring.indexOf(from);
     if (this.#closed || this.#index < 0 || sender < 0) return;
     const message = this.reliability!.recent.get(nonce);
-    if (this.#nonces.has(nonce)) this.#repeats.add(from, nonce);
+    const held = this.#nonces.has(nonce, HELD);
+    if (held) this.#repeats.add(from, nonce);
     if (message === undefined) {
-      if (!this.#nonces.has(nonce)) this.reliability!.want(from, nonce);
+      if (!held) this.reliability!.want(from, nonce);
       return;
     }
     try {
@@ -331,9 +332,8 @@ export class RainTreeRouter {
   }
 
   /** Whether a message of a peer that is not staked here is for this node alone, as strangers have had enough passed on. */
-  #isTooMuch({ level, until, copy = false }: RainTreeMessage): boolean {
-    const isBroadcast = level > 0 || until !== undefined || copy;
-    return isBroadcast && this.#index >= 0 && this.#strangers?.take() === false;
+  #isTooMuch(head: RainTreeMessage): boolean {
+    return isBroadcast(head) && this.#index >= 0 && this.#strangers?.take() === false;
   }
 
   /** Takes the question down whether the segment got the message; also if it is served already, as for another parent. */
@@ -368,18 +368,17 @@ export class RainTreeRouter {
     this.#spread.levels(this.#ring, this.#index, level - 1, this.#keep(nonce, data));
   }
 
-  /** A broadcast is new here. A private message is not passed on by anybody, so nothing is kept of it. */
-  #got(nonce: bigint, { level, until, copy = false, data }: RainTreeMessage, from: Address): void {
+  /** A broadcast is new here. */
+  #got(reliability: Reliability, nonce: bigint, { level, until, data }: RainTreeMessage, from: Address): void {
     const byTree = level > 0 || until !== undefined;
-    if (!byTree && !copy) return;
-    const asked = this.reliability!.got(this.#keep(nonce, data), byTree ? "tree" : "repair", from);
+    const asked = reliability.got(this.#keep(nonce, data), byTree ? "tree" : "repair", from);
     // A copy that was not asked for says nothing of those behind: whoever sends it first must not take the payload out of the tree.
     if (asked && !byTree) this.#nonces.seen(nonce, REPAIRED);
   }
 
   /** Whether more is kept of a broadcast that is here already than came of it now. */
   #hasMore(nonce: bigint, data: Uint8Array): boolean {
-    return this.#nonces.has(nonce) && this.#keep(nonce, data).data.length > data.length;
+    return this.#nonces.has(nonce, HELD) && this.#keep(nonce, data).data.length > data.length;
   }
 
   #keep(nonce: bigint, data: Uint8Array): RecentMessage {
@@ -395,4 +394,9 @@ export class RainTreeRouter {
       );
     }
   }
+}
+
+/** Whether it is for everybody. A private message is passed on by nobody, so nothing is kept of it. */
+function isBroadcast({ level, until, copy = false }: RainTreeMessage): boolean {
+  return level > 0 || until !== undefined || copy;
 }

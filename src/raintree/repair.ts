@@ -7,6 +7,7 @@ import type { ControlSink } from "./control_outbox.ts";
 import { Grievances } from "./grievances.ts";
 import type { NonceDeduper } from "./dedup.ts";
 import { nearestAlive, type RingSide } from "./nearest_alive.ts";
+import { HELD } from "./nonce_marks.ts";
 import { unpackNonce } from "./packed_nonces.ts";
 import type { RecentMessage, RecentMessages } from "./recent_messages.ts";
 import type { Ring } from "./ring.ts";
@@ -27,7 +28,7 @@ export interface RepairOptions {
   sink: Pick<ControlSink, "offer" | "offerAll" | "want" | "deny">;
   /** The broadcasts that can be given to others. */
   recent: RecentMessages;
-  /** The broadcasts that this node has seen, their payload forgotten or not. */
+  /** The broadcasts that came here, marked as {@link HELD}, their payload forgotten or not. */
   nonces: Pick<NonceDeduper, "has" | "eachUnseen">;
   /** Whether a peer is known to be dead. */
   isDead(peer: Address): boolean;
@@ -89,7 +90,7 @@ export class Repair {
   readonly #intervalMs: number;
   readonly #settleMs: number;
   readonly #wanted: Wanted;
-  readonly #served = new Served();
+  readonly #served: Served;
   readonly #grievances: Grievances;
   readonly #contested: Contested;
   /** When there was a hint of trouble last. */
@@ -121,6 +122,7 @@ export class Repair {
     this.#recent = recent;
     this.#intervalMs = intervalMs;
     this.#settleMs = settleMs;
+    this.#served = new Served(recent);
     this.#contested = new Contested(rounds);
     this.#wanted = new Wanted({ clock, random, sink, isDead, onMisbehaviour });
     this.#grievances = new Grievances(onMisbehaviour);
@@ -161,14 +163,14 @@ export class Repair {
   /** A peer has these, packed. On the hot path: nearly all of them are here too. */
   offered(from: Address, nonces: Uint8Array): void {
     if (this.#closed || !this.#staked(from)) return;
-    this.#options.nonces.eachUnseen(nonces, (at) => this.#wanted.heard(from, unpackNonce(nonces, at)));
+    this.#options.nonces.eachUnseen(nonces, (at) => this.#wanted.heard(from, unpackNonce(nonces, at)), HELD);
   }
 
   /** A peer has these and waits for an answer (`IGYW`). */
   asked(from: Address, nonces: readonly bigint[]): void {
     if (this.#closed || !this.#staked(from)) return;
     for (const nonce of nonces) {
-      if (this.#options.nonces.has(nonce)) this.#sink.deny(from, nonce);
+      if (this.#options.nonces.has(nonce, HELD)) this.#sink.deny(from, nonce);
       else this.#wanted.heard(from, nonce, true);
     }
   }
@@ -181,7 +183,7 @@ export class Repair {
       const message = this.#recent.get(nonce);
       if (message === undefined) {
         // Offered and forgotten since, perhaps: nobody's fault.
-        if (!this.#options.nonces.has(nonce)) refused++;
+        if (!this.#options.nonces.has(nonce, HELD)) refused++;
       } else if (this.#served.take(from, message.sequence)) {
         this.#options.deliver(from, message);
         this.#contest(message.sequence);
@@ -192,6 +194,16 @@ export class Repair {
     if (refused === 0) return;
     const message = `Peer ${from} wants broadcasts that it was not offered, or not again`;
     this.#grievances.add(from, refused, () => new ProtocolError("repair_not_offered", message));
+  }
+
+  /** A peer was handed a segment of this broadcast without the payload, which it may want as if it had been offered. */
+  handed(to: Address, message: RecentMessage): void {
+    this.#served.handed(to, message.sequence);
+  }
+
+  /** It wanted it, and has it now. */
+  given(to: Address, message: RecentMessage): void {
+    this.#served.given(to, message.sequence);
   }
 
   /** A peer was silent, or has just connected: it is offered all recent broadcasts, newest first, so many at a time. */
@@ -370,9 +382,8 @@ export class Repair {
 
   #tidy(nowMs: number): void {
     this.#tidiedMs = nowMs;
-    const { oldest } = this.#recent;
-    this.#served.forgetBelow(oldest);
-    this.#contested.forgetBelow(oldest);
+    this.#served.tidy();
+    this.#contested.forgetBelow(this.#recent.oldest);
     for (const [peer, atMs] of this.#recoveredAt) if (nowMs - atMs >= RECOVERY_MS) this.#recoveredAt.delete(peer);
   }
 }

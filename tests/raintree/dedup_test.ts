@@ -72,13 +72,15 @@ Deno.test("NonceDeduper.eachUnseen() does as has() does, in whatever order the n
     const nonce = randomNonce(random);
     // Some are only noted, some came once and are forgotten, some never came.
     if (step % 7 === 0) deduper.note(nonce, step);
-    else if (step % 5 !== 0) deduper.seen(nonce);
+    else if (step % 5 !== 0) deduper.seen(nonce, step % 3 === 0 ? 2 : 1);
     row.splice(Math.max(0, row.length - below(random, 6)), 0, nonce);
     if (row.length > 400) row.splice(below(random, row.length), 1);
     if (step % 50 !== 0) continue;
-    const unseen: number[] = [];
-    deduper.eachUnseen(packNonces(row), (at) => unseen.push(at / NONCE_BYTES));
-    assertEquals(unseen, [...row.keys()].filter((i) => !deduper.has(row[i])), `seed ${seed}, step ${step}`);
+    for (const mark of [1, 2]) {
+      const unseen: number[] = [];
+      deduper.eachUnseen(packNonces(row), (at) => unseen.push(at / NONCE_BYTES), mark);
+      assertEquals(unseen, [...row.keys()].filter((i) => !deduper.has(row[i], mark)), `seed ${seed}, step ${step}`);
+    }
   }
 });
 

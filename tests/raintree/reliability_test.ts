@@ -300,6 +300,44 @@ Deno.test("Reliability neither keeps nor offers private messages", async () => {
   assertEquals(await network.close(), 0);
 });
 
+Deno.test("Reliability wants a broadcast, keeps it and offers it although a private message with its nonce came first", async () => {
+  for (const how of ["offer", "duty", "tree"]) {
+    const network = new ReliableNetwork(27, { routers: [9] });
+    const { clock, ring } = network;
+    const data = payload(5n);
+    network.play(8, 9, { data });
+    assertEquals(network.got.get(9), [5n]);
+    if (how === "offer") network.say(7, 9, { offers: packNonces([5n]) });
+    if (how === "duty") network.say(0, 9, { duties: [duty(network, 5n, 18, 3)] });
+    await clock.advance(400);
+    const wants = network.controls(9).filter(({ wants }) => wants.length > 0).map(({ to, wants }) => [to, wants]);
+    assertEquals(wants, how === "tree" ? [] : [[how === "offer" ? 7 : 0, [5n]]]);
+    if (how === "offer") network.play(7, 9, { data, copy: true });
+    else network.play(0, 9, { data, until: ring.bytesAt(18), seq: 4 });
+    assertEquals(network.payloads(9).map(({ to }) => to), how === "offer" ? [] : [12, 15, 10, 11]);
+    await clock.advance(400);
+    const told = network.controls(9).filter(({ offers }) => offers.length > 0).map(({ to }) => to);
+    assert([8, 10].every((neighbour) => told.includes(neighbour)), `${how}: told ${told}`);
+    assertEquals([network.got.get(9), network.blamed], [[5n], []]);
+    assertEquals(await network.close(), 0);
+  }
+});
+
+Deno.test("Reliability gives whoever was handed duties what it lacks of them, however many, and blames nobody", async () => {
+  const network = new ReliableNetwork(27, { routers: [9], failureDetector: false });
+  const nonces = Array.from({ length: 3000 }, (_, i) => BigInt(i + 1));
+  for (const nonce of nonces) network.play(8, 9, { data: payload(nonce), copy: true });
+  network.say(0, 9, { duties: nonces.map((nonce, i) => duty(network, nonce, 18, i + 1)) });
+  await network.clock.advance(30);
+  network.sent.length = 0;
+  for (let again = 0; again < 2; again++) {
+    network.say(12, 9, { wants: nonces });
+    assertEquals(network.payloads(9).filter(({ to }) => to === 12).length, 3000);
+    assertEquals(network.blamed.length, again);
+  }
+  assertEquals(await network.close(), 0);
+});
+
 Deno.test("Reliability of a node that is not staked acknowledges nothing and serves nobody", async () => {
   const network = new ReliableNetwork(9, { routers: [] });
   const router = network.join("ff".repeat(20));

@@ -4,6 +4,7 @@ import { seededRandom } from "../../src/base/random.ts";
 import type { Address } from "../../src/identity/address.ts";
 import { NonceDeduper } from "../../src/raintree/dedup.ts";
 import { randomNonce } from "../../src/raintree/envelope.ts";
+import { HELD } from "../../src/raintree/nonce_marks.ts";
 import { packNonces } from "../../src/raintree/packed_nonces.ts";
 import { RecentMessages } from "../../src/raintree/recent_messages.ts";
 import { Repair, type RepairOptions } from "../../src/raintree/repair.ts";
@@ -42,7 +43,7 @@ function rig(nodes = 20, options: Partial<RepairOptions> = {}) {
     ...options,
   });
   const got = (nonce: bigint, by: "tree" | "repair" | "own" = "tree") => {
-    nonces.seen(nonce);
+    nonces.seen(nonce, HELD);
     repair.got(recent.add(nonce, new Uint8Array(10)), by);
   };
   return { clock, sink, ring, stranger, recent, connected, delivered, complaints, repair, got, random };
