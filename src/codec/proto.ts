@@ -12,6 +12,9 @@ const VARINT = 0;
 const FIXED64 = 1;
 const DELIMITED = 2;
 const FIXED32 = 5;
+/** Fields of a message where the reader does not say how many. Empty ones take two bytes, and longer to look at than those are worth: 4 MiB of them take a second. */
+const FIELDS_MAX = 4096;
+
 const WIRE_TYPES = ["varint", "64 bits", "length-delimited", "start of group", "end of group", "32 bits", "6", "7"];
 
 /**
@@ -91,10 +94,10 @@ export class ProtoWriter {
 /**
  * Reads the fields of one protobuf message in the order they were written, without an object per field. A value that is not
  * taken is skipped by the next {@link next}; so are unknown fields. Groups are refused. Nothing is allocated but what is taken,
- * and bytes are views; so the limit on a message's size is the limit on what it costs.
+ * and bytes are views; so the limits on a message's size and fields are the limit on what it costs.
  *
  * Every method throws {@link ProtocolError}: `proto_truncated` (a field passes the end), `proto_malformed` (groups, unknown wire types, field number 0,
- * a varint beyond its range), `proto_wrong_type` (taken as another type than written), `proto_bad_utf8`.
+ * a varint beyond its range), `proto_wrong_type` (taken as another type than written), `proto_bad_utf8`, `proto_too_many` (fields).
  *
  * @example
  * ```ts
@@ -112,16 +115,20 @@ export class ProtoReader {
   #field = 0;
   /** Wire type of the value at `#at`; -1 when it was taken. */
   #wireType = -1;
+  readonly #fieldsMax: number;
+  #fields = 0;
 
-  /** Reads the whole of `message`. */
-  constructor(message: Uint8Array) {
+  /** Reads the whole of `message`, unless it has more than `fieldsMax` fields, unknown ones included. */
+  constructor(message: Uint8Array, fieldsMax: number = FIELDS_MAX) {
     this.#from = message;
+    this.#fieldsMax = fieldsMax;
   }
 
   /** Moves to the next field and returns its number; 0 at the end of the message. */
   next(): number {
     if (this.#wireType !== -1) this.#skip();
     if (this.#at === this.#from.length) return 0;
+    if (++this.#fields > this.#fieldsMax) throw tooMany(this.#fieldsMax);
     const tag = this.#varint();
     const field = Math.floor(tag / 8);
     const wireType = tag % 8;
@@ -247,6 +254,10 @@ export class ProtoReader {
     }
     throw malformed("a varint of more than 64 bits");
   }
+}
+
+function tooMany(fieldsMax: number): ProtocolError {
+  return new ProtocolError("proto_too_many", `Message has over ${fieldsMax} fields`);
 }
 
 function malformed(what: string): ProtocolError {

@@ -80,6 +80,9 @@ export const CONTROL_ACKED_MAX = 2 ** 15;
 /** Fields of one {@link ControlMessage}: as many receipts and duties as there may be, and room for lists in parts. */
 const FIELDS_MAX = 3 * CONTROL_ENTRIES_MAX;
 
+/** Fields of a receipt or a duty, of which three and five are known: there may be thousands of these. */
+const INNER_FIELDS_MAX = 8;
+
 const RANGE_BYTES = 2 * ADDRESS_BYTES;
 const UINT32_MAX = 0xffffffff;
 
@@ -128,7 +131,8 @@ export function encodeControlMessage(message: ControlMessage): Uint8Array {
  * Reads a message; nothing in it but `offers` is a view of `bytes`. Unknown fields are ignored; lists that come in parts are joined.
  *
  * @throws {ProtocolError} `control_malformed` (a list that does not divide into entries, a nonce 0, an acknowledgement of nothing or beyond a
- * uint32, of over 2^15 messages in all), `control_too_many` (over 8,192 entries of a kind, over 24,576 fields), or an error of `ProtoReader` or `readVarint`.
+ * uint32, of over 2^15 messages in all), `control_too_many` (over 8,192 entries of a kind), or an error of `ProtoReader` (over 24,576 fields, over 8 of a
+ * receipt or duty) or `readVarint`.
  */
 export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   const acks: AckRun[] = [];
@@ -141,12 +145,8 @@ export function decodeControlMessage(bytes: Uint8Array): ControlMessage {
   const duties: Duty[] = [];
   let probe = false;
   let alive = false;
-  const reader = new ProtoReader(bytes);
-  let fields = 0;
+  const reader = new ProtoReader(bytes, FIELDS_MAX);
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (++fields > FIELDS_MAX) {
-      throw new ProtocolError("control_too_many", `Control message has over ${FIELDS_MAX} fields`);
-    }
     if (field === 1) readAcks(reader.bytes(), acks);
     else if (field === 2) offered = readOffers(reader.bytes(), offers, offered);
     else if (field === 3) readNonces(reader.bytes(), asks);
@@ -265,7 +265,7 @@ function readReceipt(bytes: Uint8Array, into: Receipt[]): void {
   const nonces: bigint[] = [];
   const missing: AddressRange[] = [];
   const signatures: Uint8Array[] = [];
-  const reader = new ProtoReader(bytes);
+  const reader = new ProtoReader(bytes, INNER_FIELDS_MAX);
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) readNonces(reader.bytes(), nonces);
     else if (field === 2) readRanges(reader.bytes(), missing);
@@ -289,7 +289,7 @@ function readDuty(bytes: Uint8Array, into: Duty[]): void {
   let seq = 0;
   let receiptMs = 0;
   let signed = false;
-  const reader = new ProtoReader(bytes);
+  const reader = new ProtoReader(bytes, INNER_FIELDS_MAX);
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) readNonces(reader.bytes(), nonces);
     else if (field === 2) until = new Uint8Array(reader.bytes());

@@ -162,6 +162,19 @@ Deno.test("ProtoReader names what is wrong with a message", () => {
   assertEquals(codeOf(bytes(0x0a, 0)), "proto_wrong_type");
 });
 
+Deno.test("ProtoReader refuses more fields than it was told, or 4,096, whether they are taken or not", () => {
+  const fields = (count: number, fieldsMax?: number) => {
+    const reader = new ProtoReader(new Uint8Array(2 * count).map((_, i) => i % 2 === 0 ? 0x0a : 0), fieldsMax);
+    let read = 0;
+    while (reader.next() !== 0) if (++read % 2 === 0) reader.bytes();
+    return read;
+  };
+  for (const [most, told] of [[4096, undefined], [3, 3], [10_000, 10_000]] as const) {
+    assertEquals(fields(most, told), most);
+    assertEquals(assertThrows(() => fields(most + 1, told), ProtocolError).code, "proto_too_many");
+  }
+});
+
 Deno.test("ProtoReader refuses a value taken twice", () => {
   const reader = new ProtoReader(Uint8Array.of(8, 1));
   assertEquals(reader.next(), 1);

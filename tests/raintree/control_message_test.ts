@@ -258,7 +258,32 @@ Deno.test("decodeControlMessage() looks at each byte once, however small the par
   assertEquals(decodeControlMessage(out.bytes()).offers, offers);
   // And to look at them takes long too, where there is no end to them.
   for (let i = 0; i < 20_000; i++) out.push(Uint8Array.of(0x1a, 0));
-  assertEquals(code(out.bytes()), "control_too_many");
+  assertEquals(code(out.bytes()), "proto_too_many");
+});
+
+Deno.test("decodeControlMessage() takes as many receipts and duties as there may be, and not many fields within one", () => {
+  const nonces = Array.from({ length: CONTROL_ENTRIES_MAX }, (_, i) => BigInt(i + 1));
+  const range = { from: new Uint8Array(20), until: new Uint8Array(20).fill(1) };
+  const receipts = nonces.map((nonce) => ({ nonce, missing: [range], signatures: [new Uint8Array(96)] }));
+  const duties = nonces.map((nonce) => ({ nonce, until: range.until, seq: 1, receiptMs: 1, signed: true }));
+  const read = decodeControlMessage(encodeControlMessage({ ...SILENT, receipts, duties }));
+  assertEquals([read.receipts, read.duties], [receipts, duties]);
+  const inner = {
+    6: { fields: [0x0a, 0x12, 0x1a, 0x20], known: 1 },
+    9: { fields: [0x0a, 0x18, 0x20, 0x28, 0x30], known: 2 },
+  };
+  for (const [kind, { fields, known }] of Object.entries(inner)) {
+    for (const field of fields) {
+      const write = (count: number) => {
+        const part = new ProtoWriter().bytes(1, bigEndian([1n]));
+        if (kind === "9") part.bytes(2, range.until);
+        const empties = new Uint8Array(2 * (count - known)).map((_, i) => i % 2 === 0 ? field : 0);
+        return new ProtoWriter().message(Number(kind), glued([part.finish(), empties])).finish();
+      };
+      decodeControlMessage(write(8));
+      assertEquals(code(write(9)), "proto_too_many", `field ${field} in ${kind}`);
+    }
+  }
 });
 
 Deno.test("decodeControlMessage() returns or throws a ProtocolError whatever the bytes", () => {
