@@ -129,30 +129,27 @@ export class OpenReceipt {
   }
 
   /**
-   * A child's receipt. Returns the signatures that are new; a second receipt of a child does nothing.
+   * A child's receipt. Returns the signatures that are new. A second receipt of a child does nothing, nor does one of a peer that was handed nothing, or that says more than
+   * fits what it was handed: an honest one answers an earlier question like that, which is forgotten here.
    *
-   * @throws {ProtocolError} `receipt_unasked` (nothing was handed to it), `receipt_bad_range` (not sorted, or not within what it was handed),
-   * `receipt_too_long` (more than fits the segment), `receipt_foreign_signature` (of a node outside of the segment).
+   * @throws {ProtocolError} where no question can have been for that: `receipt_bad_range` (not sorted, or of peers before the child), `receipt_foreign_signature` (of such a peer).
    */
   confirmed(from: Address, receipt: Receipt): Vouched[] {
     const child = this.#children.get(from);
-    if (child === undefined) {
-      throw new ProtocolError("receipt_unasked", `Receipt of ${from} is for a broadcast that it was not handed`);
-    }
-    if (child.answered) return [];
+    if (child === undefined || child.answered) return [];
     const { missing, signatures } = receipt;
-    const size = this.ring.segmentSize(this.index, child.until) - this.ring.segmentSize(this.index, child.from);
-    const entriesMax = entriesOf(size);
-    if (missing.length > Math.min(entriesMax, CONTROL_ENTRIES_MAX) || signatures.length > entriesMax) {
+    if (!areRangesWithin(this.#order, { from: child.from, until: this.ring.bytesAt(this.index) }, missing)) {
       throw new ProtocolError(
-        "receipt_too_long",
-        `Receipt of ${from} has ${missing.length} ranges and ${signatures.length} signatures, the most for ${size} peers is ${entriesMax}`,
+        "receipt_bad_range",
+        `Receipt of ${from} names peers who do not come behind ${from}, or not in order`,
       );
     }
-    if (!areRangesWithin(this.#order, child, missing)) {
-      throw new ProtocolError("receipt_bad_range", `Receipt of ${from} names peers outside of what it was handed`);
-    }
+    const size = this.ring.segmentSize(this.index, child.until) - this.ring.segmentSize(this.index, child.from);
+    const entriesMax = entriesOf(size);
+    if (missing.length > Math.min(entriesMax, CONTROL_ENTRIES_MAX) || signatures.length > entriesMax) return [];
+    if (!areRangesWithin(this.#order, child, missing)) return [];
     const vouched = this.text === undefined ? [] : signatures.map((signature) => this.#voucher(from, child, signature));
+    if (vouched.some(({ bytes }) => this.#order.compare(bytes, child.until) >= 0)) return [];
     // Without what a child may have to spare: otherwise two of them could make this node say more than it may.
     if (vouched.length > 2 * size) vouched.length = 2 * size;
     child.answered = true;
@@ -203,10 +200,10 @@ export class OpenReceipt {
   #voucher(from: Address, child: Child, signature: Uint8Array): Vouched {
     const address = addressOf(signerOf(signature));
     const bytes = Uint8Array.fromHex(address);
-    if (this.#order.compare(bytes, child.from) < 0 || this.#order.compare(bytes, child.until) >= 0) {
+    if (this.#order.compare(bytes, child.from) < 0) {
       throw new ProtocolError(
         "receipt_foreign_signature",
-        `Receipt of ${from} holds a signature of ${address}, who is outside of what ${from} was handed`,
+        `Receipt of ${from} holds a signature of ${address}, who does not come behind ${from}`,
       );
     }
     return { address, bytes, signature };

@@ -52,7 +52,7 @@ export interface ReceiptsOptions {
   roundTripMs(peer: Address): number;
   /** Whether a peer is taken for dead; see {@link Receipts.died}. */
   isDead(peer: Address): boolean;
-  /** A peer sent a receipt that it could not have to send. */
+  /** A peer sent a receipt that is the answer to no question. */
   onMisbehaviour(from: Address, error: Error): void;
   /** Whose signatures these are: part of what is signed. */
   network: string;
@@ -88,7 +88,8 @@ const OUTBOX_MS = 2 * FLUSH_MS;
  *
  * What a node that lies can do, in both modes:
  * - name as missing anybody in the segment it was handed, itself included, or say nothing, which names the whole segment;
- * - nothing about anybody outside of that segment: such a receipt is refused and its sender penalised; so is one of a peer that was handed nothing.
+ * - nothing about anybody outside of that segment: such a receipt is ignored, and so is one of a peer that was handed nothing. Its sender is penalised only where no earlier
+ *   question explains it: whoever asks can have this node forget a question before the children have answered, and ask for something else.
  *
  * Claims: a receipt is the word of the child for its whole segment. A child that lies can also say of everybody in it that they were reached, without
  * having passed anything on, and alter whatever comes up through it. Believe a claim as far as you believe all nodes between.
@@ -214,7 +215,7 @@ export class Receipts {
     }
   }
 
-  /** A peer sent a receipt. One for a broadcast that is not open is ignored: it is late. */
+  /** A peer sent a receipt. One for a broadcast that is not open is ignored, or of a peer that was not asked: it is late. */
   confirmed(from: Address, receipt: Receipt): void {
     const open = this.#find(receipt.nonce);
     if (open === undefined) return;

@@ -1,6 +1,6 @@
 import { type Address, addressToBytes } from "../../src/identity/address.ts";
 import { NodeKey } from "../../src/identity/node_key.ts";
-import type { Receipt } from "../../src/raintree/control_message.ts";
+import type { AddressRange, Receipt } from "../../src/raintree/control_message.ts";
 import { type ReceiptOutcome, Receipts, type ReceiptsOptions } from "../../src/raintree/receipts.ts";
 import { Ring } from "../../src/raintree/ring.ts";
 import { visitHandovers } from "../../src/raintree/targets.ts";
@@ -153,4 +153,14 @@ export class ReceiptNetwork {
     const { dead = false, lateMs = 0 } = this.#behaviours.get(to) ?? {};
     if (!dead) this.clock.after(LATENCY_MS + lateMs, () => this.nodes.get(to)!.confirmed(self, sent));
   }
+}
+
+/** `count` ranges of one address each, with gaps, from an address on: valid, and with nobody in them but the first. */
+export function splinters(from: Uint8Array, count: number): AddressRange[] {
+  const start = BigInt(`0x${from.toHex()}`);
+  const bytes = (number: bigint) => Uint8Array.fromHex(number.toString(16).padStart(40, "0"));
+  return Array.from(
+    { length: count },
+    (_, i) => ({ from: bytes(start + BigInt(2 * i)), until: bytes(start + BigInt(2 * i + 1)) }),
+  );
 }

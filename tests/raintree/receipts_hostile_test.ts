@@ -1,21 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { addressToBytes } from "../../src/identity/address.ts";
-import type { AddressRange, Receipt } from "../../src/raintree/control_message.ts";
+import type { Receipt } from "../../src/raintree/control_message.ts";
+import { signReceipt } from "../../src/raintree/receipt_signatures.ts";
 import { Receipts } from "../../src/raintree/receipts.ts";
 import { Ring } from "../../src/raintree/ring.ts";
 import { VirtualClock } from "../../src/sim/virtual_clock.ts";
 import { addresses } from "./networks.ts";
-import { keys, ReceiptNetwork } from "./receipt_network.ts";
-
-/** `count` ranges of one address each, with gaps, from an address on: valid, and with nobody in them but the first. */
-function splinters(from: Uint8Array, count: number): AddressRange[] {
-  const start = BigInt(`0x${from.toHex()}`);
-  const bytes = (number: bigint) => Uint8Array.fromHex(number.toString(16).padStart(40, "0"));
-  return Array.from(
-    { length: count },
-    (_, i) => ({ from: bytes(start + BigInt(2 * i)), until: bytes(start + BigInt(2 * i + 1)) }),
-  );
-}
+import { keys, PAYLOAD, ReceiptNetwork, splinters } from "./receipt_network.ts";
 
 Deno.test("Receipts of children that say as much as they may do not make an honest parent say too much", async () => {
   for (const signed of [false, true]) {
@@ -132,4 +123,62 @@ Deno.test("Receipts sign for one parent no more than it may ask for, and for the
   assertEquals(signed.get(flooder), 256 + 64);
   receipts.close();
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("Receipts do not blame who answers an earlier question that this node was made to forget", async () => {
+  const all = keys(27);
+  const ring = Ring.of(all.map(({ address }) => address));
+  const clock = new VirtualClock();
+  const blamed: string[] = [];
+  const told: Receipt[] = [];
+  const receipts = new Receipts({
+    clock,
+    sink: { receipt: (_to, receipt) => told.push(receipt) },
+    roundTripMs: () => 50,
+    isDead: () => false,
+    onMisbehaviour: (_from, error) => blamed.push(error.message),
+    network: "test",
+    openMax: 1,
+  });
+  const [liar, child] = [ring.at(26), ring.at(9)];
+  const ask = (nonce: bigint, budgetMs: number, until?: number) => {
+    receipts.begin(nonce, { parent: liar, budgetMs, signedPayload: PAYLOAD, ring, index: 0, until: ring.bytesAt(26) });
+    if (until !== undefined) receipts.handedOver(nonce, child, ring.bytesAt(until));
+    receipts.served(nonce);
+  };
+  const range = (from: number, until: number) => ({ from: ring.bytesAt(from), until: ring.bytesAt(until) });
+  const vouch = (position: number) =>
+    signReceipt(all.find((key) => key.address === ring.at(position))!, new Uint8Array());
+  const signatures = Array.from({ length: 9 }, (_, i) => vouch(9 + i));
+  const answers: Partial<Receipt>[] = [
+    { missing: [range(10, 18)] },
+    { missing: [range(12, 13), range(14, 15)] },
+    { missing: splinters(ring.bytesAt(9), 20) },
+    { signatures: signatures.slice(0, 2) },
+    { signatures: [...signatures, ...signatures] },
+  ];
+  // Nobody is handed anything: the segment is served already. Asked before for 1 ms, which is over.
+  ask(1n, 1, 18);
+  await clock.advance(2);
+  assertEquals(receipts.size, 0);
+  for (const answer of answers) {
+    ask(1n, 60_000);
+    receipts.confirmed(child, { nonce: 1n, missing: [], signatures: [], ...answer });
+  }
+  // Handed less: what was served is forgotten too, as of what so many others came in the meantime.
+  ask(2n, 60_000, 18);
+  ask(3n, 60_000);
+  ask(2n, 60_000, 10);
+  told.length = 0;
+  for (const answer of answers) receipts.confirmed(child, { nonce: 2n, missing: [], signatures: [], ...answer });
+  assertEquals([blamed, told], [[], []]);
+  // Nor do these take the place of the answer to what it was handed.
+  receipts.confirmed(child, { nonce: 2n, missing: [], signatures: signatures.slice(0, 1) });
+  receipts.confirmed(child, { nonce: 2n, missing: [range(9, 10)], signatures: [] });
+  await clock.advance(60_000);
+  assertEquals(told.map(({ nonce, missing, signatures }) => [nonce, missing.length, signatures]), [
+    [2n, 2, signatures.slice(0, 1)],
+  ]);
+  assertEquals(blamed, []);
+  receipts.close();
 });
