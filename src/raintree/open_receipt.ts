@@ -2,6 +2,7 @@ import { ProtocolError } from "../base/errors.ts";
 import { type Address, addressOf, addressToBytes } from "../identity/address.ts";
 import { addressesIn, areRangesWithin, coarsened, complement, RingOrder, union } from "./address_ranges.ts";
 import { type AddressRange, CONTROL_ENTRIES_MAX, type Receipt } from "./control_message.ts";
+import { HeldSignatures, type Vouched } from "./held_signatures.ts";
 import { signerOf } from "./receipt_signatures.ts";
 import type { Ring } from "./ring.ts";
 
@@ -28,16 +29,6 @@ export interface Asker {
   answered: boolean;
   /** How often it was answered. */
   answers: number;
-}
-
-/** Who vouched for itself. */
-export interface Vouched {
-  /** Whose key it is. */
-  readonly address: Address;
-  /** The same, 20 bytes. */
-  readonly bytes: Uint8Array;
-  /** Public key and signature, 96 bytes. */
-  readonly signature: Uint8Array;
 }
 
 interface Child extends AddressRange {
@@ -71,7 +62,7 @@ export class OpenReceipt {
   readonly #first: Uint8Array;
   readonly #children = new Map<Address, Child>();
   #confirmed: AddressRange[] = [];
-  readonly #vouched = new Map<string, Vouched>();
+  readonly #vouched = new HeldSignatures();
 
   /** Nobody asked yet. */
   constructor(nonce: bigint, ring: Ring, index: number, nowMs: number) {
@@ -86,6 +77,11 @@ export class OpenReceipt {
   /** Who asked. */
   get askers(): readonly Asker[] {
     return this.#askers;
+  }
+
+  /** Signatures of others that are held. */
+  get signatures(): number {
+    return this.#vouched.size;
   }
 
   /** Somebody asks. Who asks again for no more than before is not answered again: a receipt is larger than a question. */
@@ -149,12 +145,12 @@ export class OpenReceipt {
     if (missing.length > Math.min(entriesMax, CONTROL_ENTRIES_MAX) || signatures.length > entriesMax) return [];
     if (!areRangesWithin(this.#order, child, missing)) return [];
     const vouched = this.text === undefined ? [] : signatures.map((signature) => this.#voucher(from, child, signature));
-    if (vouched.some(({ bytes }) => this.#order.compare(bytes, child.until) >= 0)) return [];
+    if (vouched.some(({ address }) => this.#order.compare(address, child.until) >= 0)) return [];
     // Without what a child may have to spare: otherwise two of them could make this node say more than it may.
     if (vouched.length > 2 * size) vouched.length = 2 * size;
     child.answered = true;
     this.#confirmed = union(this.#order, this.#confirmed, complement(this.#order, child, missing));
-    return vouched.filter((one) => this.#remember(one));
+    return vouched.filter((one) => this.#vouched.add(one));
   }
 
   /** Whether nothing more is to be expected for an asker. */
@@ -173,9 +169,9 @@ export class OpenReceipt {
     const signatures: Uint8Array[] = [];
     if (asker.signed) {
       if (own !== undefined) signatures.push(own);
-      for (const { bytes, signature } of this.#vouched.values()) {
+      for (const { address, signature } of this.#vouched) {
         if (signatures.length === entriesMax) break;
-        if (this.#order.compare(bytes, asker.until) < 0) signatures.push(signature);
+        if (this.#order.compare(address, asker.until) < 0) signatures.push(signature);
       }
     }
     return {
@@ -198,23 +194,15 @@ export class OpenReceipt {
   }
 
   #voucher(from: Address, child: Child, signature: Uint8Array): Vouched {
-    const address = addressOf(signerOf(signature));
-    const bytes = Uint8Array.fromHex(address);
-    if (this.#order.compare(bytes, child.from) < 0) {
+    const signer = addressOf(signerOf(signature));
+    const address = Uint8Array.fromHex(signer);
+    if (this.#order.compare(address, child.from) < 0) {
       throw new ProtocolError(
         "receipt_foreign_signature",
-        `Receipt of ${from} holds a signature of ${address}, who does not come behind ${from}`,
+        `Receipt of ${from} holds a signature of ${signer}, who does not come behind ${from}`,
       );
     }
-    return { address, bytes, signature };
-  }
-
-  /** Whether it is new. Two signatures of one key are both kept: only who asked first finds out which is forged. */
-  #remember(vouched: Vouched): boolean {
-    const key = vouched.signature.toHex();
-    if (this.#vouched.has(key)) return false;
-    this.#vouched.set(key, vouched);
-    return true;
+    return { address, signature };
   }
 }
 

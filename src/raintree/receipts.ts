@@ -2,11 +2,12 @@ import type { Cancel, Clock } from "../base/clock.ts";
 import { dropOldest } from "../base/drop_oldest.ts";
 import { asError, P2pError } from "../base/errors.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
-import type { Address } from "../identity/address.ts";
+import { type Address, addressFromBytes } from "../identity/address.ts";
 import type { NodeKey } from "../identity/node_key.ts";
 import type { Receipt } from "./control_message.ts";
 import { type ControlSink, FLUSH_MS } from "./control_outbox.ts";
-import { type Asker, OpenReceipt, type Vouched } from "./open_receipt.ts";
+import type { Vouched } from "./held_signatures.ts";
+import { type Asker, OpenReceipt } from "./open_receipt.ts";
 import { receiptText, SignatureQueue, signReceipt } from "./receipt_signatures.ts";
 import type { Ring } from "./ring.ts";
 import { maxLevels } from "./tree.ts";
@@ -71,6 +72,9 @@ const SIGNATURES = { burst: 256, perSecond: 64 };
 
 /** Parents whose signatures are counted; of more, the one that began the longest ago begins anew. */
 const SIGNERS_MAX = 256;
+
+/** Signatures of others held for all duties together, some 11 MiB. Of more, duties are answered with what there is and forgotten, as when too many are open: of whoever makes this node hold the most. */
+const SIGNATURES_HELD_MAX = 65_536;
 
 /** Share of the remaining time that a node keeps for itself when it asks its children. */
 const MARGIN_SHARE = 0.1;
@@ -155,7 +159,7 @@ export class Receipts {
     if (own && open !== undefined) throw nonceInUse(nonce);
     if (open === undefined) {
       const all = own ? this.#own : this.#duties;
-      if (all.size >= this.#openMax) this.#pushOut(all);
+      if (all.size >= this.#openMax) this.#pushOut(all, this.#openMax, () => 1);
       open = new OpenReceipt(nonce, ring, index, now);
       all.set(nonce, open);
     }
@@ -227,6 +231,7 @@ export class Receipts {
     }
     if (this.#own.has(open.nonce)) { for (const one of vouched) this.#verify(open, one); }
     this.#settle(open);
+    if (vouched.length > 0) this.#boundSignatures();
   }
 
   /** Own broadcasts are answered with what there is, nothing is sent any more. Idempotent. */
@@ -242,23 +247,35 @@ export class Receipts {
     return this.#own.get(nonce) ?? this.#duties.get(nonce);
   }
 
+  #boundSignatures(): void {
+    const weigh = ({ signatures }: OpenReceipt) => signatures;
+    for (;;) {
+      let held = 0;
+      for (const open of this.#duties.values()) held += weigh(open);
+      if (held <= SIGNATURES_HELD_MAX) return;
+      this.#pushOut(this.#duties, SIGNATURES_HELD_MAX, weigh);
+    }
+  }
+
   /**
-   * One that is answered, of whoever asks for more than half of all if there is one; else the oldest of whoever asks for the most. So nobody gets rid of what others
-   * wait for by asking for much.
+   * Of those that weigh something: one that is answered, of whoever asks for more than half of what there may be if there is one; else the oldest of whoever asks for the
+   * most. So nobody gets rid of what others wait for by asking for much.
    */
-  #pushOut(all: Map<bigint, OpenReceipt>): void {
-    const counts = new Map<Address | undefined, number>();
+  #pushOut(all: Map<bigint, OpenReceipt>, max: number, weigh: (open: OpenReceipt) => number): void {
+    const weights = new Map<Address | undefined, number>();
     let most = 0;
-    for (const { askers: [first] } of all.values()) {
-      const count = (counts.get(first.parent) ?? 0) + 1;
-      counts.set(first.parent, count);
-      most = Math.max(most, count);
+    for (const open of all.values()) {
+      const { parent } = open.askers[0];
+      const weight = (weights.get(parent) ?? 0) + weigh(open);
+      weights.set(parent, weight);
+      most = Math.max(most, weight);
     }
     let out: OpenReceipt | undefined;
     for (const open of all.values()) {
-      const isMost = counts.get(open.askers[0].parent) === most;
+      if (weigh(open) === 0) continue;
+      const isMost = weights.get(open.askers[0].parent) === most;
       if (isMost) out ??= open;
-      if (!isMost && 2 * most > this.#openMax) continue;
+      if (!isMost && 2 * most > max) continue;
       if (!open.askers.every(({ answered }) => answered)) continue;
       out = open;
       break;
@@ -268,7 +285,8 @@ export class Receipts {
     this.#answerAll(out);
   }
 
-  #verify(open: OpenReceipt, { address, signature }: Vouched): void {
+  #verify(open: OpenReceipt, { address: bytes, signature }: Vouched): void {
+    const address = addressFromBytes(bytes);
     if (open.text === undefined || open.proven.has(address)) return;
     open.unverified++;
     this.#signatures.add(open.text, signature, (valid) => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { addressToBytes } from "../../src/identity/address.ts";
+import { addressOf, addressToBytes } from "../../src/identity/address.ts";
 import type { Receipt } from "../../src/raintree/control_message.ts";
 import { signReceipt } from "../../src/raintree/receipt_signatures.ts";
 import { Receipts } from "../../src/raintree/receipts.ts";
@@ -181,4 +181,59 @@ Deno.test("Receipts do not blame who answers an earlier question that this node 
   ]);
   assertEquals(blamed, []);
   receipts.close();
+});
+
+Deno.test("Receipts hold 65,536 signatures of others in all, and whoever makes them hold more loses its own", () => {
+  const size = 512;
+  const keyOf = new Map(Array.from({ length: size }, (_, i) => {
+    const key = new Uint8Array(32).fill(i % 256).fill(i >> 8, 0, 1);
+    return [addressOf(key), key];
+  }));
+  const ring = Ring.of(keyOf.keys());
+  const clock = new VirtualClock();
+  const told: [to: string, nonce: bigint, missing: number, signatures: number][] = [];
+  const receipts = new Receipts({
+    clock,
+    sink: {
+      receipt: (to, { nonce, missing, signatures }) => told.push([to, nonce, missing.length, signatures.length]),
+    },
+    roundTripMs: () => 50,
+    isDead: () => false,
+    onMisbehaviour: (_from, error) => {
+      throw error;
+    },
+    network: "test",
+  });
+  const [parent, flooder, until] = [ring.at(511), ring.at(500), ring.bytesAt(500)];
+  const confirm = (nonce: bigint, first: number, end: number) => {
+    const signatures = Array.from({ length: end - first }, (_, i) => {
+      const signature = new Uint8Array(96);
+      signature.set(keyOf.get(ring.at(first + i))!);
+      new DataView(signature.buffer).setBigUint64(40, nonce);
+      return signature;
+    });
+    receipts.confirmed(ring.at(first), { nonce, missing: [], signatures });
+  };
+  // One child of each confirms for 490, one for 9 is waited for.
+  const begin = (nonce: bigint, parent: string) => {
+    receipts.begin(nonce, { parent, budgetMs: 5000, signedPayload: PAYLOAD, ring, index: 0, until });
+    receipts.handedOver(nonce, ring.at(1), ring.bytesAt(491));
+    receipts.handedOver(nonce, ring.at(491), until);
+    receipts.served(nonce);
+    confirm(nonce, 1, 491);
+  };
+  for (let nonce = 1n; nonce <= 10n; nonce++) begin(nonce, parent);
+  for (let nonce = 1000n; nonce < 1200n; nonce++) begin(nonce, flooder);
+  // 133 times 490 are held, 10 of them for the parent; of the flooder the oldest is answered with what there is each time.
+  assertEquals(receipts.size, 133);
+  assertEquals(told, Array.from({ length: 77 }, (_, i) => [flooder, 1000n + BigInt(i), 1, 490]));
+  told.length = 0;
+  for (let nonce = 1n; nonce <= 10n; nonce++) confirm(nonce, 491, 500);
+  assertEquals(told, Array.from({ length: 10 }, (_, i) => [parent, 1n + BigInt(i), 0, 499]));
+  // Those are answered; but the flooder holds more than half, so its own make room.
+  told.length = 0;
+  for (let nonce = 2000n; nonce < 2010n; nonce++) begin(nonce, flooder);
+  assertEquals(told.map(([to]) => to), new Array(10).fill(flooder));
+  receipts.close();
+  assertEquals(clock.pending, 0);
 });
