@@ -5,6 +5,7 @@ import { type AddressRange, CONTROL_ENTRIES_MAX, type Receipt } from "./control_
 import { HeldSignatures, type Vouched } from "./held_signatures.ts";
 import { signerOf } from "./receipt_signatures.ts";
 import type { Ring } from "./ring.ts";
+import type { Unsure } from "./unsure.ts";
 
 /** Peers that one node answers for the same broadcast. One is normal; each silence on the way may add one. Later ones are not answered. */
 const ASKERS_MAX = 16;
@@ -16,7 +17,7 @@ const ANSWERS_MAX = 2;
 const SPARE_ENTRIES = 8;
 
 /** Who is to be told, of which part, and until when. All parts begin behind this node, so the shorter lies in the longer. */
-export interface Asker {
+export interface Question {
   /** The parent; `undefined` for the application of this very node. */
   readonly parent: Address | undefined;
   /** Where the part ends, 20 bytes. */
@@ -24,7 +25,13 @@ export interface Asker {
   /** When it is answered whatever is missing, milliseconds of the clock. */
   deadlineMs: number;
   /** Whether it wants signatures. */
-  signed: boolean;
+  readonly signed: boolean;
+  /** What of the payload that it asks about this node cannot confirm. */
+  unsure: Unsure | undefined;
+}
+
+/** A {@link Question}, and what became of it. */
+export interface Asker extends Question {
   /** Whether it was answered. */
   answered: boolean;
   /** How often it was answered. */
@@ -51,7 +58,9 @@ export class OpenReceipt {
   endsAtMs = 0;
   /** Hand-overs are under way: that nobody is waited for does not mean anything yet. */
   serving = true;
-  /** What is to be signed, where signatures are wanted. */
+  /** Whether somebody wants signatures. */
+  collects = false;
+  /** What this node signs, where signatures are wanted of a payload that it can confirm. */
   text: Uint8Array | undefined;
   /** Own broadcast: whose signatures were found valid. */
   readonly proven = new Set<Address>();
@@ -85,14 +94,16 @@ export class OpenReceipt {
   }
 
   /** Somebody asks. Who asks again for no more than before is not answered again: a receipt is larger than a question. */
-  asked(parent: Address | undefined, until: Uint8Array, deadlineMs: number, signed: boolean): void {
+  asked(question: Question): void {
+    const { parent, until, deadlineMs, unsure } = question;
     const known = this.#askers.find((asker) => asker.parent === parent);
     if (known === undefined) {
       if (this.#askers.length >= ASKERS_MAX) return;
-      this.#askers.push({ parent, until: until.slice(), deadlineMs, signed, answered: false, answers: 0 });
+      this.#askers.push({ ...question, until: until.slice(), answered: false, answers: 0 });
     } else if (known.answers < ANSWERS_MAX && this.#order.compare(until, known.until) > 0) {
       known.until = until.slice();
       known.deadlineMs = deadlineMs;
+      known.unsure = unsure;
       known.answered = false;
     }
   }
@@ -144,7 +155,7 @@ export class OpenReceipt {
     const entriesMax = entriesOf(size);
     if (missing.length > Math.min(entriesMax, CONTROL_ENTRIES_MAX) || signatures.length > entriesMax) return [];
     if (!areRangesWithin(this.#order, child, missing)) return [];
-    const vouched = this.text === undefined ? [] : signatures.map((signature) => this.#voucher(from, child, signature));
+    const vouched = this.collects ? signatures.map((signature) => this.#voucher(from, child, signature)) : [];
     if (vouched.some(({ address }) => this.#order.compare(address, child.until) >= 0)) return [];
     // Without what a child may have to spare: otherwise two of them could make this node say more than it may.
     if (vouched.length > 2 * size) vouched.length = 2 * size;
@@ -156,6 +167,7 @@ export class OpenReceipt {
   /** Whether nothing more is to be expected for an asker. */
   isSettled(asker: Asker, isDead: (peer: Address) => boolean): boolean {
     if (this.serving) return false;
+    if (asker.unsure === "segment" && !asker.signed) return true;
     for (const [child, { from, answered, silent }] of this.#children) {
       if (answered || this.#order.compare(from, asker.until) >= 0) continue;
       if (!silent || !isDead(child)) return this.#missing(asker).length === 0;
@@ -177,7 +189,7 @@ export class OpenReceipt {
     return {
       nonce: this.nonce,
       // With more ranges, neighbours are joined, and what lies between counts as missing too.
-      missing: coarsened(this.#missing(asker), Math.min(entriesMax, CONTROL_ENTRIES_MAX)),
+      missing: coarsened(this.#unconfirmed(asker), Math.min(entriesMax, CONTROL_ENTRIES_MAX)),
       signatures,
     };
   }
@@ -187,6 +199,16 @@ export class OpenReceipt {
     if (!asker.signed) return addressesIn(this.ring, this.index, this.#missing(asker));
     const whole = [{ from: this.#first, until: asker.until }];
     return addressesIn(this.ring, this.index, whole).filter((peer) => !this.proven.has(peer));
+  }
+
+  /** What a parent is told to be missing: the part that it asks about begins at this node. */
+  #unconfirmed(asker: Asker): AddressRange[] {
+    const { until, unsure } = asker;
+    if (unsure === undefined) return this.#missing(asker);
+    const from = this.ring.bytesAt(this.index);
+    if (unsure === "segment") return [{ from, until }];
+    const isAlone = this.#order.compare(until, this.#first) <= 0;
+    return [{ from, until: isAlone ? until : this.#first }, ...this.#missing(asker)];
   }
 
   #missing(asker: Asker): AddressRange[] {

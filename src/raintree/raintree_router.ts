@@ -24,6 +24,7 @@ import { Repeats } from "./repeats.ts";
 import type { Ring } from "./ring.ts";
 import { Spread } from "./spread.ts";
 import { classicOffsets, exactOffsets, maxLevels, type TreeMode } from "./tree.ts";
+import { unsureOf } from "./unsure.ts";
 
 /**
  * Broadcasts of peers that are not staked here, as those are not who have joined at a height still to come: so many are passed on. A key costs nothing, and
@@ -340,14 +341,10 @@ export class RainTreeRouter {
   #confirmLater(nonce: bigint, until: Uint8Array, head: RainTreeMessage, from: Address): ReceiptKind | undefined {
     const { receiptMs = 0, signed = false, data } = head;
     if (receiptMs === 0 || this.reliability === undefined) return undefined;
-    this.reliability.receipts.begin(nonce, {
-      parent: from,
-      budgetMs: receiptMs,
-      signedPayload: signed ? data : undefined,
-      ring: this.#ring,
-      index: this.#index,
-      until,
-    });
+    const { receipts, recent } = this.reliability;
+    const duty = { parent: from, budgetMs: receiptMs, ring: this.#ring, index: this.#index, until };
+    const unsure = unsureOf(nonce, data, this.#nonces, recent);
+    receipts.begin(nonce, { ...duty, signedPayload: signed ? data : undefined, unsure });
     return signed ? "signed" : "claims";
   }
 

@@ -11,6 +11,7 @@ import { type Asker, OpenReceipt } from "./open_receipt.ts";
 import { receiptText, SignatureQueue, signReceipt } from "./receipt_signatures.ts";
 import type { Ring } from "./ring.ts";
 import { maxLevels } from "./tree.ts";
+import type { Unsure } from "./unsure.ts";
 
 /** What became of a broadcast, as far as its sender was told. `reached + missing.length` is one less than the ring it began with. */
 export interface ReceiptOutcome {
@@ -33,6 +34,8 @@ export interface ReceiptDuty {
   readonly budgetMs: number;
   /** The payload (the encoded `PocketEnvelope`) where signatures are wanted; absent where claims will do. */
   readonly signedPayload?: Uint8Array;
+  /** Who is named as missing whatever comes, and not signed for. @default {nobody} */
+  readonly unsure?: Unsure;
   /** The view that the broadcast goes by. */
   readonly ring: Ring;
   /** This node's place in it. */
@@ -103,6 +106,9 @@ const OUTBOX_MS = 2 * FLUSH_MS;
  * honest node, that it received the payload; a node that lies may sign without passing anything on, or have its key used by an accomplice.
  * A node between can still withhold signatures, or put broken ones in their place: that makes nodes of its segment missing that are not.
  *
+ * A node that got another payload under the nonce first, or cannot tell any more, names itself as missing and signs nothing; where it keeps the other one, and so passes that
+ * on, it claims nothing of its segment either. It cannot know which payload those have to whom a segment was handed without one.
+ *
  * In both modes a claim goes by the view of who makes it: in claims mode, a peer that only the originator knows is not named as missing by a node that answers for its
  * part of the ring without knowing it. And "missing" means not confirmed: a node that got the message by repair has no parent to confirm to.
  */
@@ -146,7 +152,7 @@ export class Receipts {
    */
   begin(nonce: bigint, duty: ReceiptDuty): void {
     if (this.#closed) return;
-    const { parent, ring, index, until, signedPayload, onDone } = duty;
+    const { parent, ring, index, until, signedPayload, unsure, onDone } = duty;
     const own = parent === undefined;
     const signed = signedPayload !== undefined;
     if (signed && ring.size > this.#signedRingMax) {
@@ -164,9 +170,10 @@ export class Receipts {
       all.set(nonce, open);
     }
     if (onDone !== undefined) this.#onDone.set(nonce, onDone);
-    if (signed) open.text ??= receiptText(this.#options.network, nonce, signedPayload);
+    if (signed) open.collects = true;
+    if (signed && unsure === undefined) open.text ??= receiptText(this.#options.network, nonce, signedPayload);
     open.serving = true;
-    open.asked(parent, until, now + budgetMs, signed);
+    open.asked({ parent, until, deadlineMs: now + budgetMs, signed, unsure });
     // Remembered for longer than the parent waits: after a silence that was none, another parent asks for the same.
     open.endsAtMs = Math.max(open.endsAtMs, now + 2 * budgetMs);
     this.#arm(now + budgetMs);
@@ -313,8 +320,9 @@ export class Receipts {
     if (asker.parent === undefined) return this.#finish(open, asker);
     if (this.#closed) return;
     const { key, sink } = this.#options;
-    const signs = asker.signed && key !== undefined && open.text !== undefined && this.#maySignFor(asker.parent);
-    sink.receipt(asker.parent, open.receiptFor(asker, signs ? signReceipt(key, open.text!) : undefined));
+    const text = asker.signed && asker.unsure === undefined ? open.text : undefined;
+    const signs = key !== undefined && text !== undefined && this.#maySignFor(asker.parent);
+    sink.receipt(asker.parent, open.receiptFor(asker, signs ? signReceipt(key, text) : undefined));
   }
 
   #maySignFor(parent: Address): boolean {

@@ -85,7 +85,7 @@ export class Reliability {
   readonly #repair: Repair | undefined;
   readonly #igyw: Igyw | undefined;
   readonly #receipts: Receipts;
-  /** Whether any layer serves from the store. */
+  /** Whether any layer needs the store. */
   readonly #keeps: boolean;
   readonly #bare = new BareDuties();
   /** When a peer was asked for a sign of life, to measure the round trip. */
@@ -97,6 +97,7 @@ export class Reliability {
   constructor(options: ReliabilityOptions) {
     const { clock, random, self, ring, control, acks = true, adjustLimit = 8, replacementsAck = true } = options;
     const { igyw = false, repair = true, failureDetector = true, recentBytes, recentMs, connected } = options;
+    const { redundancy = 0 } = options;
     this.#options = options;
     this.#clock = clock;
     this.#acks = acks;
@@ -159,7 +160,8 @@ export class Reliability {
         deliver: this.#deliver,
       });
     }
-    this.#keeps = acks || repair || igyw;
+    // Redundancy serves nothing from it, but copies come before the question: without what came first nobody could confirm.
+    this.#keeps = acks || repair || igyw || redundancy > 0;
     const { network, key } = options;
     const roundTripMs = (peer: Address) => this.#ledger.roundTripMs(peer, () => [...connected()].includes(peer));
     this.#receipts = new Receipts({ clock, sink, roundTripMs, isDead, onMisbehaviour, network, key });

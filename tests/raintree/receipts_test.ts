@@ -321,6 +321,40 @@ Deno.test("Receipts with signatures do not believe a node between that hoards, f
   assertEquals([flooded.missing, flooded.blamed], [segment, []]);
 });
 
+Deno.test("Receipts pass on the signatures of those behind a node that does not vouch for itself", () => {
+  const all = keys(9);
+  const byAddress = new Map(all.map((key) => [key.address, key]));
+  const ring = Ring.of(byAddress.keys());
+  const { sent, receipts } = single({ key: byAddress.get(ring.at(0)) });
+  const theirs = signReceipt(byAddress.get(ring.at(1))!, receiptText("test", NONCE, PAYLOAD));
+  const ask = (parent: number, unsure?: "self" | "segment") => {
+    const until = ring.bytesAt(3);
+    receipts.begin(NONCE, {
+      parent: ring.at(parent),
+      budgetMs: 1000,
+      signedPayload: PAYLOAD,
+      unsure,
+      ring,
+      index: 0,
+      until,
+    });
+    receipts.handedOver(NONCE, ring.at(1), ring.bytesAt(2));
+    receipts.handedOver(NONCE, ring.at(2), ring.bytesAt(3));
+    receipts.served(NONCE);
+  };
+  ask(8, "segment");
+  ask(7, "self");
+  receipts.confirmed(ring.at(1), { ...plain(), signatures: [theirs] });
+  assertEquals(sent, []);
+  receipts.confirmed(ring.at(2), plain([{ from: ring.bytesAt(2), until: ring.bytesAt(3) }]));
+  const range = (from: number, until: number) => ({ from: ring.bytesAt(from), until: ring.bytesAt(until) });
+  assertEquals(sent.map(([to, { missing, signatures }]) => [to, missing, signatures]), [
+    [ring.at(8), [range(0, 3)], [theirs]],
+    [ring.at(7), [range(0, 1), range(2, 3)], [theirs]],
+  ]);
+  receipts.close();
+});
+
 Deno.test("Receipts with signatures refuse too large a ring: an error for the sender, silence for a parent", () => {
   const [key] = keys(1);
   const { sent, receipts, clock } = single({ signedRingMax: 8, key });

@@ -1,6 +1,7 @@
 import { P2pError } from "../../src/base/errors.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import type { Address } from "../../src/identity/address.ts";
+import type { NodeKey } from "../../src/identity/node_key.ts";
 import { type ControlMessage, decodeControlMessage, encodeControlMessage } from "../../src/raintree/control_message.ts";
 import { NonceDeduper } from "../../src/raintree/dedup.ts";
 import { encodeEnvelope } from "../../src/raintree/envelope.ts";
@@ -37,6 +38,8 @@ export interface NetworkOptions extends LayerOptions {
   /** The positions that have a router; the others are played by the test. @default {all} */
   routers?: readonly number[];
   v1?: readonly number[];
+  /** What all sign with. @default {nobody signs} */
+  key?: NodeKey;
 }
 
 /** A payload of a nonce. */

@@ -49,3 +49,33 @@ Deno.test("P2PModule.broadcast() asks for a receipt where it is told to, and ref
     await assertRejects(() => module.broadcast(CONTENT, { receipt }), TypeError, "wanted true or");
   }
 });
+
+Deno.test("a receipt does not count a node whose application got something else under the nonce, but those behind it", async () => {
+  const nonce = 77n;
+  const content = (text: string) => ({ typeUrl: "test/receipt", value: new TextEncoder().encode(text) });
+  // The head of three, and a leaf.
+  for (const position of [3, 7]) {
+    for (const receipt of [true, "signed"] as const) {
+      await using cluster = await SimCluster.start({ nodes: 9, seed: 3 });
+      const { clock, nodes } = cluster;
+      const victim = nodes[position].key.address;
+      const forged = nodes[8].module.send(victim, content("forged"), { nonce });
+      await clock.advance(500);
+      await forged;
+      let missing: readonly string[] | undefined;
+      nodes[0].module.broadcast(content("true"), { nonce, receipt, deadlineMs: 5000 })
+        .then((outcome) => missing = outcome?.missing);
+      await cluster.until("receipt", () => missing !== undefined, 5000);
+      assertEquals(missing, [victim], `node ${position}, receipt ${receipt}`);
+    }
+  }
+});
+
+Deno.test("a receipt counts who got a redundant copy before the question, whichever layers are off", async () => {
+  for (const config of [{ redundancy: 1 }, { redundancy: 1, acks: false, repair: false }]) {
+    await using cluster = await SimCluster.start({ nodes: 27, seed: 3, config });
+    const broadcast = cluster.broadcast(0, 256, 5000);
+    await cluster.until("receipt", () => broadcast.receipt !== undefined, 6000);
+    assertEquals(broadcast.receipt!.missing, []);
+  }
+});
