@@ -8,3 +8,6 @@ export const HELD = 2;
 
 /** Its payload came by repair. */
 export const REPAIRED = 4;
+
+/** A nonce under which something else may have come first than what is kept: a private message, or what is forgotten. This node does not vouch for it. */
+export const STRAY = 8;

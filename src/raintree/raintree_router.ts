@@ -15,7 +15,7 @@ import {
   RAINTREE_DATA_BYTES_MAX,
   type RainTreeMessage,
 } from "./message.ts";
-import { HELD, REPAIRED } from "./nonce_marks.ts";
+import { HELD, REPAIRED, STRAY } from "./nonce_marks.ts";
 import type { ReceiptKind, ReceiptOutcome } from "./receipts.ts";
 import { notKept, type RecentMessage } from "./recent_messages.ts";
 import type { RainTreeRouterOptions } from "./raintree_router_options.ts";
@@ -223,6 +223,7 @@ export class RainTreeRouter {
     // Outside: what an application throws is not the peer's doing.
     const isNew = this.#options.onPayload(envelope, from);
     if (isBroadcast(head) && !this.#nonces.seen(envelope.nonce, HELD)) {
+      if (!isNew) this.#nonces.seen(envelope.nonce, STRAY);
       if (this.reliability !== undefined) this.#got(this.reliability, envelope.nonce, head, from);
     } else if (!isNew) {
       this.#counts.redundant++;

@@ -1,12 +1,10 @@
 import { sameBytes } from "../codec/same_bytes.ts";
 import type { NonceDeduper } from "./dedup.ts";
+import { STRAY } from "./nonce_marks.ts";
 import type { RecentMessages } from "./recent_messages.ts";
 
 /** What a node that is asked about a payload cannot confirm: that it got it itself, or that anybody in its segment does. */
 export type Unsure = "self" | "segment";
-
-/** What a nonce is marked with of which nothing was kept when a receipt was asked for: what is kept since need not be what came first. */
-const STRAY = 128;
 
 /**
  * Nonces are not bound to payloads: whether this node, before it takes in `data` under `nonce`, can confirm it. It can if the nonce is new, or what is kept is

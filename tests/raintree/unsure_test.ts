@@ -69,6 +69,19 @@ Deno.test("unsureOf() makes a node name itself as missing that may have got anot
   }
 });
 
+Deno.test("unsureOf() makes a node name itself as missing too where the payload came before the question, but behind a private message", async () => {
+  for (const how of [{ copy: true }, { until: 12 }]) {
+    const { network, answer } = asked();
+    const until = how.until === undefined ? undefined : network.ring.bytesAt(how.until);
+    network.play(3, 9, { data: FORGED });
+    network.play(4, 9, { data: TRUE, ...how, until });
+    const missing = how.copy ? SELF : [[9, 10], [10, 12]];
+    assertEquals(await answer(0, TRUE, true), [[missing, []]]);
+    assertEquals(await answer(1, "duty"), [[missing, []]]);
+    await network.close();
+  }
+});
+
 Deno.test("unsureOf() makes a node name itself as missing that has forgotten what it got", async () => {
   const { network, clock, answer } = asked({ recentMs: 1000 });
   network.play(3, 9, { data: TRUE, copy: true });
