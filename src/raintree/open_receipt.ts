@@ -88,9 +88,9 @@ export class OpenReceipt {
     return this.#askers;
   }
 
-  /** Signatures of others that are held. */
-  get signatures(): number {
-    return this.#vouched.size;
+  /** How much of what others confirmed is held: ranges, and signatures. */
+  get held(): number {
+    return this.#confirmed.length + this.#vouched.size;
   }
 
   /** Somebody asks. Who asks again for no more than before is not answered again: a receipt is larger than a question. */

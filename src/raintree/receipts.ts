@@ -76,8 +76,11 @@ const SIGNATURES = { burst: 256, perSecond: 64 };
 /** Parents whose signatures are counted; of more, the one that began the longest ago begins anew. */
 const SIGNERS_MAX = 256;
 
-/** Signatures of others held for all duties together, some 11 MiB. Of more, duties are answered with what there is and forgotten, as when too many are open: of whoever makes this node hold the most. */
-const SIGNATURES_HELD_MAX = 65_536;
+/**
+ * Ranges and signatures of others held for all duties together, 170 to 500 bytes each. Of more, duties are answered with what there is and forgotten, as when too many
+ * are open: of whoever makes this node hold the most.
+ */
+const HELD_MAX = 65_536;
 
 /** Share of the remaining time that a node keeps for itself when it asks its children. */
 const MARGIN_SHARE = 0.1;
@@ -238,7 +241,7 @@ export class Receipts {
     }
     if (this.#own.has(open.nonce)) { for (const one of vouched) this.#verify(open, one); }
     this.#settle(open);
-    if (vouched.length > 0) this.#boundSignatures();
+    this.#boundHeld();
   }
 
   /** Own broadcasts are answered with what there is, nothing is sent any more. Idempotent. */
@@ -254,13 +257,13 @@ export class Receipts {
     return this.#own.get(nonce) ?? this.#duties.get(nonce);
   }
 
-  #boundSignatures(): void {
-    const weigh = ({ signatures }: OpenReceipt) => signatures;
+  #boundHeld(): void {
+    const weigh = ({ held }: OpenReceipt) => held;
     for (;;) {
       let held = 0;
       for (const open of this.#duties.values()) held += weigh(open);
-      if (held <= SIGNATURES_HELD_MAX) return;
-      this.#pushOut(this.#duties, SIGNATURES_HELD_MAX, weigh);
+      if (held <= HELD_MAX) return;
+      this.#pushOut(this.#duties, HELD_MAX, weigh);
     }
   }
 

@@ -237,3 +237,34 @@ Deno.test("Receipts hold 65,536 signatures of others in all, and whoever makes t
   receipts.close();
   assertEquals(clock.pending, 0);
 });
+
+Deno.test("Receipts count ranges as they count signatures: a liar's splinters do not fill the memory", () => {
+  const ring = Ring.of(addresses(512, 1));
+  const told: string[] = [];
+  const receipts = new Receipts({
+    clock: new VirtualClock(),
+    sink: { receipt: (to) => told.push(to) },
+    roundTripMs: () => 50,
+    isDead: () => false,
+    onMisbehaviour: (_from, error) => {
+      throw error;
+    },
+    network: "test",
+    openMax: 1024,
+  });
+  const [flooder, until] = [ring.at(500), ring.bytesAt(500)];
+  // Every second one is missing.
+  const missing = Array.from(
+    { length: 245 },
+    (_, i) => ({ from: ring.bytesAt(2 * i + 2), until: ring.bytesAt(2 * i + 3) }),
+  );
+  for (let nonce = 1n; nonce <= 300n; nonce++) {
+    receipts.begin(nonce, { parent: flooder, budgetMs: 5000, ring, index: 0, until });
+    receipts.handedOver(nonce, ring.at(1), ring.bytesAt(491));
+    receipts.handedOver(nonce, ring.at(491), until);
+    receipts.served(nonce);
+    receipts.confirmed(ring.at(1), { nonce, missing, signatures: [] });
+  }
+  assertEquals([receipts.size, told.length], [267, 33]);
+  receipts.close();
+});
