@@ -30,7 +30,7 @@ const flags: readonly Flag[] = [
     name: "nodes",
     value: "N",
     summary:
-      `Nodes, 2 to ${LIVE_NODES_MAX} (default ${LIVE_NODES_DEFAULT}); by arithmetic up to ${NODES_MAX} (default ${NODES_DEFAULT})`,
+      `Nodes, 2 to ${LIVE_NODES_MAX} (default ${LIVE_NODES_DEFAULT}); by arithmetic up to ${NODES_MAX} (default ${NODES_DEFAULT}); with --counts the most`,
   },
   {
     name: "mode",
@@ -88,6 +88,9 @@ export const command: Command = {
     for (const alone of ["arithmetic", "counts"] as const) {
       if (parsed.has(alone)) refuseLive(parsed, alone);
     }
+    if (parsed.has("arithmetic") && parsed.has("counts")) {
+      throw new UsageError(`"--counts" has no meaning with "--arithmetic": it counts both ways`);
+    }
     if (parsed.has("arithmetic")) {
       const nodes = parsed.integer("nodes", 1, NODES_MAX) ?? NODES_DEFAULT;
       const { runArithmetic } = await import("./sim_arithmetic.ts");
@@ -102,8 +105,13 @@ export const command: Command = {
       return await runCounts(parsed.integer("nodes", 27, NODES_MAX) ?? NODES_MAX, json, io);
     }
     const { runLive } = await import("./sim_live.ts");
-    return await runLive(liveOptions(parsed, mode), {
-      seeds: parsed.integer("seeds", 1, SEEDS_MAX) ?? SEEDS_DEFAULT,
+    const options = liveOptions(parsed, mode);
+    const seeds = parsed.integer("seeds", 1, SEEDS_MAX) ?? SEEDS_DEFAULT;
+    if (options.seed + seeds - 1 > SEED_MAX) {
+      throw new UsageError(`"--seed" is ${options.seed} and "--seeds" ${seeds}, the last seed there is is ${SEED_MAX}`);
+    }
+    return await runLive(options, {
+      seeds,
       json,
       svg: parsed.value("svg"),
       html: parsed.value("html"),
@@ -141,6 +149,6 @@ function liveOptions(
 function refuseLive(parsed: ParsedFlags, alone: string): void {
   for (const name of LIVE_FLAGS) {
     if (parsed.value(name) === undefined) continue;
-    throw new UsageError(`"--${name}" has no meaning with "--${alone}", which has neither time nor faults`);
+    throw new UsageError(`"--${name}" has no meaning with "--${alone}", which runs one broadcast without faults`);
   }
 }

@@ -40,7 +40,12 @@ export function parseNodeAddress(url: string): NodeAddress {
   const hostless = WITHOUT_HOST.exec(text);
   if (hostless !== null) return { protocol: hostless[1], id: hostless[2] };
   const match = WITH_HOST.exec(text);
-  if (match === null) throw malformed(url, "is neither protocol://id@host:port/path nor protocol:id");
+  if (match === null) {
+    throw malformed(
+      url,
+      "is neither protocol://id@host:port/path nor protocol:id, the ID being an address of 40 hex digits",
+    );
+  }
   const [, protocol, id, hostAndPort, path] = match;
   if (path !== undefined && !PATH.test(path)) throw malformed(url, "has a path with characters that belong encoded");
   try {

@@ -268,7 +268,7 @@ export class P2PModule implements AsyncDisposable {
    * worth, and what a node that lies can fake: docs/reliability.md says it. A node that got the message by repair confirms to nobody.
    *
    * @throws {P2pError} (as a rejection) also `receipt_needs_exact`, `receipt_ring_too_large` (more than 4,096 signatures)
-   * @throws {RangeError} (as a rejection) also for a deadline that is no positive number
+   * @throws {RangeError} (as a rejection) also for a deadline that is no positive number, or over a minute
    * @throws {TypeError} (as a rejection) for a receipt that is neither a truth value nor `"signed"`
    */
   broadcast(content: Content, options: ReceiptRequest): Promise<ReceiptOutcome>;
@@ -283,7 +283,7 @@ export class P2PModule implements AsyncDisposable {
     if (receipt !== true && receipt !== "signed") {
       throw new TypeError(`Cannot ask for a receipt of kind ${JSON.stringify(receipt)}: wanted true or "signed"`);
     }
-    if (!(deadlineMs > 0) || deadlineMs > RECEIPT_MS_MAX) {
+    if (typeof deadlineMs !== "number" || !(deadlineMs > 0) || deadlineMs > RECEIPT_MS_MAX) {
       throw new RangeError(
         `Cannot wait ${deadlineMs} ms for a receipt: wanted more than 0 and at most ${RECEIPT_MS_MAX}`,
       );

@@ -188,7 +188,10 @@ function legend(kinds: readonly NodeKind[], arrivalsMs: readonly (number | null)
   const reached = kinds.filter((kind, position) => kind === "live" && arrivalsMs[position] !== null).length;
   const rows: [symbol: (cy: number) => string, text: string][] = [
     [(cy) => `<circle class="origin" cx="${x}" cy="${cy}" r="7"/>`, "originator"],
-    [(cy) => `<circle class="n${STEPS >> 1}" cx="${x}" cy="${cy}" r="5"/>`, `reached (${reached})`],
+    [
+      (cy) => `<circle class="n${STEPS >> 1}" cx="${x}" cy="${cy}" r="5"/>`,
+      `${count("liar") > 0 ? "honest, reached" : "reached"} (${reached})`,
+    ],
   ];
   if (count("missed") > 0) {
     rows.push([

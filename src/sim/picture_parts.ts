@@ -65,8 +65,10 @@ export function caption(options: SimRunOptions, outcome: SimRunOutcome): Caption
   return {
     title: `RainTree broadcast over ${nodes.toLocaleString("en")} nodes, from node ${from}`,
     conditions: conditions.join("  ·  "),
-    result: `${reached} of ${reached + missed.length} live nodes within ${Math.round(lastMs)} ms, ` +
-      `${copiesPerLive.toFixed(2)} payloads sent for each`,
+    result: `${reached} of ${reached + missed.length} live ${liars.length > 0 ? "honest " : ""}nodes` +
+      `${reached > 0 ? ` within ${Math.round(lastMs)} ms` : ""}, ${
+        copiesPerLive.toFixed(2)
+      } payloads sent for each live node`,
   };
 }
 

@@ -11,7 +11,7 @@ import type { SimHost } from "./sim_host.ts";
 export interface SimRunOptions {
   /** Staked nodes, 2 or more. */
   nodes: number;
-  /** What everything random follows from. @default {1} */
+  /** What everything random follows from, an unsigned 32-bit integer. @default {1} */
   seed?: number;
   /** How broadcasts spread. @default {"exact"} */
   mode?: TreeMode;
@@ -97,7 +97,7 @@ const QUIET_MS = 1_000;
  * One run: production nodes are started and connected, some crash unnoticed, others have been liars all along, one or several of the rest
  * broadcast, and what comes of it is counted at the simulated wires and at the applications. Everything follows from the options.
  *
- * @throws {RangeError} for shares that leave nobody to broadcast
+ * @throws {RangeError} for shares that leave nobody to broadcast, fewer than 2 nodes, a seed that is no unsigned 32-bit integer
  *
  * @example
  * ```ts
@@ -110,6 +110,8 @@ const QUIET_MS = 1_000;
 export async function runSimulation(options: SimRunOptions): Promise<SimRunOutcome> {
   const { nodes, seed = 1, mode = "exact", loss = 0, latencyMs = 50, jitterMs = 20, config } = options;
   const { broadcasts = 1, payloadBytes, receiptMs } = options;
+  if (!Number.isInteger(nodes) || nodes < 2) throw new RangeError(`Cannot simulate ${nodes} nodes: wanted 2 or more`);
+  if (seed >>> 0 !== seed) throw new RangeError(`Seed is ${seed}: wanted an unsigned 32-bit integer`);
   const random = seededRandom((seed + 0x9e3779b9) >>> 0); // not the one that the keys come from
   const { dead, liars, honest } = roles(options, random.next);
   const wires = new WireCount();

@@ -57,10 +57,25 @@ Deno.test("sim --arithmetic counts as deliveries what is reached, not what shoul
   assertStringIncludes((await sim("--arithmetic --nodes 2")).out, "1 for 1 delivery\n");
 });
 
-Deno.test("sim --arithmetic refuses what has no meaning without time", async () => {
-  const { code, out, err } = await sim("--arithmetic --dead 0.1");
-  assertEquals([code, out], [2, ""]);
-  assertStringIncludes(err, '"--dead" has no meaning with "--arithmetic"');
+Deno.test("sim --arithmetic and --counts refuse what has no meaning with them", async () => {
+  for (
+    const [args, name, alone] of [["--arithmetic --dead 0.1", "dead", "arithmetic"], [
+      "--counts --loss 0.1",
+      "loss",
+      "counts",
+    ], ["--arithmetic --counts", "counts", "arithmetic"]]
+  ) {
+    const { code, out, err } = await sim(args);
+    assertEquals([code, out], [2, ""]);
+    assertStringIncludes(err, `"--${name}" has no meaning with "--${alone}"`);
+  }
+});
+
+Deno.test("sim refuses seeds beyond the last one: what it prints to replay a run is taken again", async () => {
+  const { code, err } = await sim("--nodes 2 --seed 4294967290 --seeds 7");
+  assertEquals(code, 2);
+  assertStringIncludes(err, "the last seed there is is 4294967295");
+  assertEquals((await sim("--nodes 2 --seed 4294967290 --seeds 6")).code, 0);
 });
 
 Deno.test("sim refuses sizes, modes and flags that it does not know", async () => {

@@ -22,8 +22,9 @@ function render(): string {
 A YAML file with these fields, given by \`--config FILE\`. A variable of the environment overrides the file, a flag
 overrides both. Lists are YAML lists or text with commas; list flags may be repeated. \`--acks\` stands for \`--acks=true\`,
 and \`--acks=false\` turns it off. Paths are relative to the working directory. Everything wrong is reported at once, with
-the place where it stands, and the exit code is 2. The private key has no flag: command lines are seen by other users of
-the machine. [genesis.md](genesis.md) describes the genesis file.
+the place where it stands, and the exit code is 2; what is wrong within the genesis file is told when that is read, with
+exit code 3. The private key has no flag: command lines are seen by other users of the machine. [genesis.md](genesis.md)
+describes the genesis file.
 
 <!-- deno-fmt-ignore-start -->
 | field | value | default | variable | flag | meaning |

@@ -45,8 +45,22 @@ Deno.test("broadcastSvg() draws who was reached, missed, dead and lying, and an 
   const svg = broadcastSvg({ nodes: 5, dead: 0.2, liars: 0.2 }, outcome);
   assertEquals([...svg.matchAll(/data-to="(\d+)"/g)].map(([, to]) => to), ["3", "2"], "the latest lies below");
   for (
-    const text of ["1 of 2 live nodes within 60 ms", "missed (1)", "acknowledges only (1)", "dead, unknown to all (1)"]
+    const text of [
+      "1 of 2 live honest nodes within 60 ms, 1.33 payloads sent for each live node",
+      "honest, reached (1)",
+      "missed (1)",
+      "acknowledges only (1)",
+      "dead, unknown to all (1)",
+    ]
   ) {
     assert(svg.includes(text), text);
   }
+  const nobody = {
+    ...outcome,
+    reached: 0,
+    missed: 2,
+    lastMs: 0,
+    broadcasts: [{ ...outcome.broadcasts[0], arrivalsMs: new Array(5).fill(null), missed: [3, 4] }],
+  };
+  assert(broadcastSvg({ nodes: 5 }, nobody).includes("0 of 2 live honest nodes, 1.33 payloads"));
 });
