@@ -305,7 +305,8 @@ export class Repair {
     this.#unofferedFar = until;
     if (heldBack || until === from) return;
     const peers = this.#neighbours(ring, self, 1);
-    if (until - from > BUSY * this.#waited) this.#draw(connected, BUSY_FANOUT - 1, peers);
+    // Also what is left of many at their end.
+    if (until - from > BUSY) this.#draw(connected, BUSY_FANOUT - 1, peers);
     this.#offerRun(peers, from, until);
   }
 
