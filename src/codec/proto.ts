@@ -12,10 +12,10 @@ const VARINT = 0;
 const FIXED64 = 1;
 const DELIMITED = 2;
 const FIXED32 = 5;
+const WIRE_TYPES = ["varint", "64 bits", "length-delimited", "start of group", "end of group", "32 bits", "6", "7"];
+
 /** Fields of a message where the reader does not say how many. Empty ones take two bytes, and longer to look at than those are worth: 4 MiB of them take a second. */
 const FIELDS_MAX = 4096;
-
-const WIRE_TYPES = ["varint", "64 bits", "length-delimited", "start of group", "end of group", "32 bits", "6", "7"];
 
 /**
  * Writes one protobuf message (proto3 encoding), fields in the order of the calls. A scalar of its default value (zero, false,

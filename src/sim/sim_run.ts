@@ -131,26 +131,31 @@ export async function runSimulation(options: SimRunOptions): Promise<SimRunOutco
     );
   await cluster.comesTrue(reachedAll, WITHIN_MS);
   const judgedMs = cluster.clock.now();
-  const arrival = (arrivals: SimBroadcast["arrivals"], position: number) => {
+  const arrivedAfter = ({ arrivals, sentMs }: SimBroadcast, position: number) => {
     const atMs = arrivals.get(position);
-    return atMs !== undefined && atMs <= judgedMs ? atMs : undefined;
+    return atMs !== undefined && atMs <= judgedMs ? atMs - sentMs : null;
   };
   await cluster.clock.advance(TAIL_MS);
 
   const due = (honest.length - 1) * broadcasts;
-  const results = cluster.broadcasts.map(({ from, sentMs, arrivals, parents, duplicates, receipt }) => ({
-    from,
-    arrivalsMs: cluster.nodes.map((_, position) => since(arrival(arrivals, position), sentMs)),
-    parents: cluster.nodes.map((_, position) => parents.get(position) ?? null),
-    missed: honest.filter((position) => position !== from && arrival(arrivals, position) === undefined),
-    duplicates,
-    ...(receipt && {
-      receipt: {
-        missing: receipt.missing.map((address) => cluster.positionOf(address)),
-        elapsedMs: receipt.elapsedMs,
-      },
-    }),
-  }));
+  const outcomeOf = (broadcast: SimBroadcast): SimRunBroadcast => {
+    const { from, parents, duplicates, receipt } = broadcast;
+    const arrivalsMs = cluster.nodes.map((_, position) => arrivedAfter(broadcast, position));
+    return {
+      from,
+      arrivalsMs,
+      parents: cluster.nodes.map((_, position) => parents.get(position) ?? null),
+      missed: honest.filter((position) => position !== from && arrivalsMs[position] === null),
+      duplicates,
+      ...(receipt && {
+        receipt: {
+          missing: receipt.missing.map((address) => cluster.positionOf(address)),
+          elapsedMs: receipt.elapsedMs,
+        },
+      }),
+    };
+  };
+  const results = cluster.broadcasts.map(outcomeOf);
   const missed = results.reduce((sum, each) => sum + each.missed.length, 0);
   const live = nodes - dead.length;
   return {
@@ -227,8 +232,4 @@ class WireCount {
       this.controlBytes += varintLength(length) + length;
     }
   };
-}
-
-function since(atMs: number | undefined, sentMs: number): number | null {
-  return atMs === undefined ? null : atMs - sentMs;
 }
