@@ -109,7 +109,8 @@ export const CONFIG_FIELDS: { readonly [Name in keyof P2PConfig]: ConfigField<P2
   recent_bytes: {
     kind: integer(0, 2 ** 31),
     fallback: 4 * 1024 * 1024,
-    doc: "Bytes of recent broadcasts kept for who lacks them; four times as many of the last two seconds",
+    doc:
+      "Bytes of recent broadcasts kept for who lacks them; four times as many of the last second, or two while something is missing",
   },
   recent_ms: duration(MINUTE_MS, 0, HOUR_MS, "for which recent broadcasts are kept"),
   max_nonces: {

@@ -14,7 +14,7 @@ export interface LayerOptions {
   repair?: boolean;
   /** Silent peers are suspected, then taken for dead and passed over until they are heard of again. @default {true} */
   failureDetector?: boolean;
-  /** How much of what was broadcast is kept for those who lack it, bytes; what came within the last two seconds up to four times as much. @default {4194304} */
+  /** How much of what was broadcast is kept for those who lack it, bytes; what came within the last second, or two while something is missing, up to four times as much. @default {4194304} */
   recentBytes?: number;
   /** How long it is kept, milliseconds. @default {60000} */
   recentMs?: number;

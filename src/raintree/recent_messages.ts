@@ -25,8 +25,8 @@ export interface RecentMessagesOptions {
   /** Time. */
   clock: Clock;
   /**
-   * How much is kept, bytes; each message counts for 64 more than it has. What came within the last two seconds is kept beyond it, up to four times as much: otherwise one
-   * large message takes away what others are still to be given. The memory behind it is up to a half larger. @default {4194304}
+   * How much is kept, bytes; each message counts for 64 more than it has. What came within the last second is kept beyond it, up to four times as much: otherwise one
+   * large message takes away what others are still to be given; see {@link RecentMessages.needed}. The memory behind it is up to a half larger. @default {4194304}
    */
   bytesMax?: number;
   /** How long it is kept, milliseconds. @default {60000} */
@@ -35,9 +35,13 @@ export interface RecentMessagesOptions {
   nonces?: NonceDeduper;
 }
 
-/** What is this young, milliseconds, goes only where there is {@link YOUNG_SHARES} times too much: it has to be offered, and asked for, and handed to the next in turn. */
-const YOUNG_MS = 2000;
+/** What is this young, milliseconds, goes only where there is {@link YOUNG_SHARES} times too much: it has to be offered, and asked for. */
+const YOUNG_MS = 1000;
 const YOUNG_SHARES = 4;
+/** The same where something is missing: it has to be handed to the next in turn, too. Not always, as fresh memory costs more than all else that keeping does. */
+const NEEDED_MS = 2000;
+/** How long that holds, milliseconds. */
+const TROUBLE_MS = 5000;
 /** What keeping an empty message takes. */
 const ENTRY_BYTES = 64;
 const FIRST_PLACES = 256;
@@ -98,6 +102,7 @@ export class RecentMessages {
   #chunk: Chunk = { memory: new Uint8Array(), messages: 0 };
   #chunkUsed = 0;
   readonly #spareChunks: Chunk[] = [];
+  #neededMs = -Infinity;
 
   /** Empty. */
   constructor(options: RecentMessagesOptions) {
@@ -126,6 +131,11 @@ export class RecentMessages {
   /** The number that the next message gets. */
   get next(): number {
     return this.#next;
+  }
+
+  /** Somebody lacks what should have come: for five seconds, what came within the last two seconds is kept as what came within the last one is at other times. */
+  needed(): void {
+    this.#neededMs = this.#clock.now();
   }
 
   /** Keeps a copy of the message, or finds the one that is kept. A message larger than everything that may be kept is alone until the next one comes. */
@@ -223,7 +233,7 @@ export class RecentMessages {
 
   #makeRoom(bytes: number, nowMs: number): void {
     const tooOld = nowMs - this.#ageMsMax;
-    const young = nowMs - YOUNG_MS;
+    const young = nowMs - (nowMs - this.#neededMs < TROUBLE_MS ? NEEDED_MS : YOUNG_MS);
     while (this.#oldest < this.#next) {
       const place = this.#oldest & this.#mask;
       const atMs = this.#times[place];

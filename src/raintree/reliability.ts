@@ -360,6 +360,7 @@ export class Reliability {
   /** Handed over in vain. */
   #silent(peer: Address, handover: Handover, first: boolean): void {
     this.#own.silences++;
+    this.#recent.needed();
     if (first) {
       this.#detector?.silent(peer);
       this.#options.onSilence?.(peer);

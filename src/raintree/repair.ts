@@ -59,7 +59,7 @@ const BUSY_INTERVALS = 3;
 const CALM_INTERVALS = 6;
 /** It is calm when there was no hint of trouble for so long, milliseconds. */
 const CALM_MS = 5000;
-/** When calm ends, those of many that came so lately are offered as if it had ended before they came, milliseconds: all of them are still kept. */
+/** When calm ends, those of many that came so lately are offered as if it had ended before they came, milliseconds: they are still kept, where they are no more than a node may keep. */
 const HINDSIGHT_MS = 1500;
 /** Random peers that many are offered to where there is trouble; others to one. Who is alone among liars, three on each side, hears of a broadcast by chance alone. */
 const BUSY_FANOUT = 3;
@@ -249,6 +249,7 @@ export class Repair {
   #contest(sequence: number): void {
     if (this.#closed) return;
     this.#troubledMs = this.#clock.now();
+    this.#recent.needed();
     if (this.#contested.add(sequence)) this.#tickLater();
   }
 

@@ -80,7 +80,7 @@ Deno.test("RecentMessages keeps one message larger than its limit until the next
   assertEquals([recent.get(2n), recent.size], [undefined, 1]);
 });
 
-Deno.test("RecentMessages keeps what is younger than two seconds until there is four times too much", async () => {
+Deno.test("RecentMessages keeps what is younger than a second until there is four times too much", async () => {
   const clock = new VirtualClock(10_000);
   const recent = new RecentMessages({ clock, bytesMax: 1000 });
   recent.add(1n, new Uint8Array(10));
@@ -88,9 +88,27 @@ Deno.test("RecentMessages keeps what is younger than two seconds until there is 
   assertEquals([recent.size, recent.bytes], [4, 3266]);
   recent.add(5n, new Uint8Array(900));
   assertEquals([recent.get(1n), recent.get(2n), recent.size], [undefined, undefined, 3]);
-  await clock.advance(2000);
+  await clock.advance(1000);
   recent.add(6n, new Uint8Array(10));
   assertEquals([recent.size, recent.bytes], [1, 74]);
+});
+
+Deno.test("RecentMessages keeps what is younger than two seconds likewise for five seconds after somebody lacked something", async () => {
+  const clock = new VirtualClock(10_000);
+  const recent = new RecentMessages({ clock, bytesMax: 1000 });
+  const sizeAfter = async (ms: number) => {
+    recent.add(BigInt(recent.next + 1), new Uint8Array(1000));
+    await clock.advance(ms);
+    recent.add(BigInt(recent.next + 1), new Uint8Array(10));
+    return recent.size;
+  };
+  recent.needed();
+  assertEquals(await sizeAfter(1999), 2);
+  assertEquals(await sizeAfter(2000), 1);
+  recent.needed();
+  await clock.advance(4000);
+  assertEquals(await sizeAfter(999), 2);
+  assertEquals(await sizeAfter(1000), 1);
 });
 
 Deno.test("RecentMessages.endUpTo() and .nonces() tell a run that goes round the end of its places", () => {
