@@ -52,8 +52,8 @@ const RECOVERY_MAX = 2048;
 const RECOVERY_MS = 2000;
 /** Peers that a contested broadcast is offered to in every round. */
 const FANOUT = 4;
-/** More broadcasts than this in an interval are many: to tell a peer of hundreds takes one message, as it does for one. */
-const BUSY = 64;
+/** More broadcasts than this in an interval are many: to tell a peer of a hundred takes one message, as it does for one, and a message costs what a delivery does. */
+const BUSY = 8;
 /** After many, new ones are offered only every so many intervals, so that a message tells of more; and in calm less often, as nobody waits for it. */
 const BUSY_INTERVALS = 3;
 const CALM_INTERVALS = 6;
