@@ -32,8 +32,9 @@ export class LinkBuffers {
 
   /** Takes a buffer for sealed bytes back. */
   giveSealed(buffer: ByteWriter): void {
+    if (this.#sealed.length === SPARES_MAX) return;
     buffer.clear(KEPT_BYTES);
-    if (this.#sealed.length < SPARES_MAX) this.#sealed.push(buffer);
+    this.#sealed.push(buffer);
   }
 
   /** Hands out a large buffer to read into, to be given back. */
